@@ -1,0 +1,131 @@
+// Server serves the demonstration service: echo, sum, sha256 and sleep.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"nanorpc/go/nanorpc"
+)
+
+const usage = `Usage: server [flags]
+
+Serves a demonstration service until SIGINT or SIGTERM; then lets calls in flight end, and leaves nothing behind.
+
+Methods:
+  echo     any bytes                          the same bytes
+  sum      float64 numbers, little-endian     their sum, a float64
+  sha256   any bytes                          their SHA-256 digest in hex
+  sleep    milliseconds in ASCII digits       the same, after that time
+
+Flags (sizes take suffixes: 64k, 16MiB):
+`
+
+// options are the command line's.
+type options struct {
+	service    string
+	directory  string
+	arena      int64
+	maxPayload int64
+	spin       nanorpc.SpinPolicy
+	level      slog.Level
+	drain      time.Duration
+}
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
+	// A second signal ends the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", strings.TrimPrefix(err.Error(), "nanorpc: "))
+		os.Exit(1)
+	}
+}
+
+// parse reads the command line. It has reported the error that it returns.
+func parse(args []string, output io.Writer) (options, error) {
+	o := options{arena: nanorpc.DefaultArena, maxPayload: nanorpc.DefaultMaxPayload}
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.Usage = func() {
+		fmt.Fprint(output, usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&o.service, "service", "demo", "`name` of the service: letters, digits, '.', '_', '-'")
+	flags.StringVar(&o.directory, "dir", "", "`directory` of the service's socket (default $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc,\nelse /tmp/nanorpc-<uid>)")
+	flags.Func("arena", "`size` of the shared memory that each client gets for requests, and again for replies,\nthat do not fit in a slot (default 16MiB)", sizeInto(&o.arena))
+	flags.Func("max-payload", "longest request and reply: a `size` up to the arena (default 8MiB)", sizeInto(&o.maxPayload))
+	flags.Func("spin", "`policy` while waiting for calls: adaptive spins up to 50 µs, then sleeps; busy never sleeps and\ntakes a CPU per client; none always sleeps (default adaptive)", func(text string) (err error) {
+		o.spin, err = nanorpc.ParseSpinPolicy(text)
+		return err
+	})
+	flags.Func("log-level", "least `level` of the messages on stderr: debug, info, warn, error (default info)", func(text string) error {
+		if err := o.level.UnmarshalText([]byte(text)); err != nil {
+			return errors.New("use debug, info, warn or error")
+		}
+		return nil
+	})
+	flags.DurationVar(&o.drain, "drain", nanorpc.DefaultDrainTimeout, "how long calls in flight may take to end after SIGINT or SIGTERM")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q: server takes flags only", flags.Arg(0))
+		fmt.Fprintln(output, "server:", err)
+		return o, err
+	}
+	return o, nil
+}
+
+func sizeInto(size *int64) func(string) error {
+	return func(text string) (err error) {
+		if *size, err = units.RAMInBytes(text); err != nil {
+			return errors.New("use a number with an optional suffix, as in 4096, 64k or 16MiB")
+		}
+		return nil
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: o.level}))
+	srv := nanorpc.NewServer(o.service,
+		nanorpc.WithDirectory(o.directory),
+		nanorpc.WithArena(int(o.arena)),
+		nanorpc.WithMaxPayload(int(o.maxPayload)),
+		nanorpc.WithSpin(o.spin),
+		nanorpc.WithDrainTimeout(o.drain),
+		nanorpc.WithLogger(logger),
+	)
+	for name, handler := range methods() {
+		if err := srv.Handle(name, handler); err != nil {
+			return err
+		}
+	}
+	if err := srv.Listen(); err != nil {
+		return err
+	}
+	fmt.Printf("server: ready, service %s, process %d\n", o.service, os.Getpid())
+	err := srv.Serve(ctx)
+	if errors.Is(err, nanorpc.ErrDeadlineExceeded) {
+		return fmt.Errorf("calls were still running %v after the signal", o.drain)
+	}
+	return err
+}

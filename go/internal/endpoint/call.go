@@ -1,0 +1,131 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/wire"
+)
+
+// Handler runs a call. Before it returns it answers the call, with Reply or Fail, or detaches it.
+type Handler func(call *Call)
+
+// Call is a call to be answered. It belongs to the handler, or, once detached, to whoever answers it.
+type Call struct {
+	link.Call
+	conn     *conn
+	answered bool
+	detached bool
+}
+
+// Context returns the context of the call: done when its deadline passes or its connection ends.
+func (c *Call) Context() context.Context {
+	if c.Deadline == 0 {
+		return c.conn.context
+	}
+	return &callContext{Context: c.conn.context, deadline: futex.ToTime(c.Deadline)}
+}
+
+// Request returns the payload. It lies in shared memory, is valid until the call is answered, and must not be written.
+func (c *Call) Request() []byte { return c.conn.link.Bytes(c.Offset, c.Length) }
+
+// Connection returns the number of the call's connection, unique within the server.
+func (c *Call) Connection() int64 { return c.conn.id }
+
+// Detach keeps the call open when its handler returns. Another goroutine must answer it: until then Shutdown waits for it.
+func (c *Call) Detach() *Call {
+	c.detached = true
+	kept := *c
+	kept.conn.open.Add(1)
+	kept.conn.workers.Add(1)
+	return &kept
+}
+
+// Allocate returns where a reply of length bytes is to be written. See link.Server.Allocate.
+func (c *Call) Allocate(length int) (int64, error) { return c.conn.link.Allocate(c.Call, length) }
+
+// Reply answers the call with a copy of payload, which may be the request. When the payload is too large, or there is no room for it, the
+// caller gets that as the call's error.
+func (c *Call) Reply(payload []byte) {
+	offset, err := c.Allocate(len(payload))
+	switch {
+	case err == nil:
+		copy(c.conn.link.Bytes(offset, len(payload)), payload)
+		c.Publish(wire.StatusOK, offset, len(payload))
+	case errors.Is(err, link.ErrTooLarge):
+		c.fail(wire.StatusTooLarge, err.Error())
+	default:
+		c.fail(wire.StatusExhausted, err.Error())
+	}
+}
+
+// Fail answers the call with a handler's error text.
+func (c *Call) Fail(text string) { c.fail(wire.StatusHandlerError, text) }
+
+// maxErrorText is enough for any message, and fits an arena of the smallest size.
+const maxErrorText = 4096
+
+func (c *Call) fail(status wire.Status, text string) {
+	text = text[:min(len(text), maxErrorText, int(c.conn.link.Layout().MaxPayload))]
+	offset, err := c.Allocate(len(text))
+	if err != nil {
+		// The status says enough when there is no room for the text.
+		offset, text = 0, ""
+	}
+	copy(c.conn.link.Bytes(offset, len(text)), text)
+	c.Publish(status, offset, len(text))
+}
+
+// Publish answers the call with what has been written where Allocate said.
+func (c *Call) Publish(status wire.Status, offset int64, length int) {
+	c.answered = true
+	c.conn.link.Publish(c.Call, status, offset, length)
+	if c.detached {
+		c.conn.callClosed()
+		c.conn.workers.Done()
+	}
+}
+
+// run calls the handler. One that panics, or forgets to answer, fails the call and not the server.
+func (c *Call) run(h Handler) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.conn.server.options.Logger.Error("handler panicked", "panic", p)
+			if !c.answered && !c.detached {
+				c.Fail(fmt.Sprintf("handler panicked: %v", p))
+			}
+		}
+	}()
+	h(c)
+	if !c.answered && !c.detached {
+		c.Fail("the handler did not answer")
+	}
+}
+
+// callContext is the context of a call with a deadline. It makes a timer only for a handler that asks for Done.
+type callContext struct {
+	context.Context // the connection's
+	deadline        time.Time
+	timer           timerOnce
+}
+
+// Deadline implements context.Context.
+func (c *callContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// Done implements context.Context.
+func (c *callContext) Done() <-chan struct{} { return c.timer.get(c.Context, c.deadline).Done() }
+
+// Err implements context.Context.
+func (c *callContext) Err() error {
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	if !time.Now().Before(c.deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package endpoint
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/rendezvous"
+	"nanorpc/go/internal/shm"
+	"nanorpc/go/internal/wire"
+)
+
+// Client is a connection to a server.
+type Client struct {
+	*link.Client
+	peer *rendezvous.Conn
+	file *os.File
+}
+
+// Dial connects to a service. See rendezvous.Dial for what blocks and the errors.
+func Dial(ctx context.Context, dir, service string, spin futex.Policy) (*Client, error) {
+	peer, received, err := rendezvous.Dial(ctx, rendezvous.Directory(dir), service)
+	if err != nil {
+		return nil, err
+	}
+	segment, err := openSegment(received)
+	if err != nil {
+		received.File.Close()
+		peer.Close()
+		return nil, fmt.Errorf("connect to service %s: %w", service, err)
+	}
+	c := &Client{Client: link.NewClient(segment, spin), peer: peer, file: received.File}
+	go func() {
+		peer.WaitEnd() // also ends when Close closes the socket, after it has set its own cause
+		c.end(link.ErrGone)
+	}()
+	return c, nil
+}
+
+func openSegment(s rendezvous.Segment) (*wire.Segment, error) {
+	mapping, err := shm.Map(s.File, s.Size)
+	if err != nil {
+		return nil, err
+	}
+	segment, err := wire.Open(mapping)
+	if err != nil {
+		_ = mapping.Close()
+		return nil, err
+	}
+	return segment, nil
+}
+
+// File returns the segment's file, for another mapping of it in this process. It is closed by Close.
+func (c *Client) File() *os.File { return c.file }
+
+// PeerPID returns the server's process id.
+func (c *Client) PeerPID() int { return c.peer.PeerPID() }
+
+// Close ends the connection. Callers that wait return link.ErrClosed.
+func (c *Client) Close() { c.end(link.ErrClosed) }
+
+func (c *Client) end(cause error) {
+	c.Client.Close(cause)
+	_ = c.peer.Close()
+	_ = c.file.Close()
+}

@@ -1,0 +1,299 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/rendezvous"
+	"nanorpc/go/internal/shm"
+	"nanorpc/go/internal/wire"
+)
+
+// Errors of Server.
+var (
+	ErrMethodName = errors.New("invalid method name")
+	ErrMethodUsed = errors.New("method already registered")
+	ErrNotServing = errors.New("server is not listening")
+)
+
+// Options are a server's settings.
+type Options struct {
+	Directory string       // empty: see rendezvous.Directory
+	Layout    wire.Layout  // of every connection's segment
+	Spin      futex.Policy // of the leaders
+	Logger    *slog.Logger
+	Ended     func(connection int64) // called when a connection has ended and none of its calls is open; may be nil
+}
+
+// Server accepts connections and runs handlers. Its methods are safe for concurrent use.
+type Server struct {
+	service string
+	options Options
+
+	registration sync.Mutex                         // serialises Handle
+	methods      atomic.Pointer[map[uint64]*method] // replaced as a whole, so that lookups need no lock
+
+	mu          sync.Mutex // guards what follows
+	listener    *rendezvous.Listener
+	connections map[int64]*conn
+	lastID      int64
+	changed     chan struct{} // closed and replaced when a connection has gone
+
+	context  context.Context // of all connections
+	cancel   context.CancelFunc
+	draining atomic.Bool
+	monitor  monitor
+}
+
+// NewServer returns a server that does not listen yet.
+func NewServer(service string, options Options) *Server {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{
+		service:     service,
+		options:     options,
+		connections: map[int64]*conn{},
+		changed:     make(chan struct{}),
+		context:     ctx,
+		cancel:      cancel,
+		monitor:     monitor{alarm: make(chan struct{}, 1)},
+	}
+	describe := &method{name: DescribeMethod, handler: s.describe}
+	s.methods.Store(&map[uint64]*method{wire.MethodID(DescribeMethod): describe})
+	return s
+}
+
+// Handle registers the handler of a method.
+func (s *Server) Handle(name string, h Handler) error {
+	if name == "" || len(name) > 255 || strings.HasPrefix(name, reservedPrefix) {
+		return fmt.Errorf("%w %q: use 1 to 255 bytes, not beginning with %q", ErrMethodName, name, reservedPrefix)
+	}
+	s.registration.Lock()
+	defer s.registration.Unlock()
+	methods := maps.Clone(*s.methods.Load())
+	id := wire.MethodID(name)
+	if other, ok := methods[id]; ok {
+		return fmt.Errorf("%w: %q has the number of %q", ErrMethodUsed, name, other.name)
+	}
+	methods[id] = &method{name: name, handler: h}
+	s.methods.Store(&methods)
+	return nil
+}
+
+// Methods returns the names of the registered methods, sorted, without the reserved ones.
+func (s *Server) Methods() []string {
+	var names []string
+	for _, m := range *s.methods.Load() {
+		if !strings.HasPrefix(m.name, reservedPrefix) {
+			names = append(names, m.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *Server) lookup(id uint64) *method { return (*s.methods.Load())[id] }
+
+// Listen takes the service's name. From then on clients can connect; they are served once Serve runs.
+func (s *Server) Listen() error {
+	if err := s.options.Layout.Validate(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return net.ErrClosed
+	}
+	if s.listener != nil {
+		return nil
+	}
+	l, err := rendezvous.Listen(rendezvous.Directory(s.options.Directory), s.service)
+	if err != nil {
+		return err
+	}
+	s.listener = l
+	return nil
+}
+
+// Serve accepts connections until Shutdown. It returns nil then.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	l := s.listener
+	s.mu.Unlock()
+	if l == nil {
+		return ErrNotServing
+	}
+	go s.monitor.watch(s.context, s.live)
+	for {
+		peer, err := l.Accept()
+		switch {
+		case err == nil:
+			go s.welcome(peer)
+		case s.draining.Load() && errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.Is(err, rendezvous.ErrPeer):
+			s.options.Logger.Warn("client turned away", "reason", err)
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default:
+			// Out of descriptors, most likely: the clients that are here go on.
+			s.options.Logger.Error("accept", "error", err)
+			if !s.pause() {
+				return nil
+			}
+		}
+	}
+}
+
+// welcome makes the client's segment and starts to serve it.
+func (s *Server) welcome(peer *rendezvous.Conn) {
+	if err := peer.Greet(); err != nil {
+		s.options.Logger.Warn("client turned away", "pid", peer.PeerPID(), "reason", err)
+		_ = peer.Close()
+		return
+	}
+	c, err := s.newConn(peer)
+	if err != nil {
+		s.options.Logger.Error("client refused", "pid", peer.PeerPID(), "error", err)
+		peer.Refuse(err.Error())
+		_ = peer.Close()
+		return
+	}
+	if !s.add(c) {
+		peer.Refuse("the server is shutting down")
+		_ = peer.Close()
+		c.release()
+		return
+	}
+	s.options.Logger.Debug("client connected", "connection", c.id, "pid", peer.PeerPID())
+	c.workers.Add(1)
+	go c.lead()
+	if err := peer.Welcome(c.file, s.options.Layout.Size()); err != nil {
+		c.close(err)
+	}
+	peer.WaitEnd()
+	c.close(link.ErrGone)
+	c.workers.Wait()
+	c.release()
+	s.remove(c)
+	s.options.Logger.Debug("client gone", "connection", c.id, "pid", peer.PeerPID())
+}
+
+func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
+	layout := s.options.Layout
+	file, err := shm.Create(layout.Size())
+	if err != nil {
+		return nil, err
+	}
+	mapping, err := shm.Map(file, layout.Size())
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	segment, err := wire.Format(mapping, layout)
+	if err != nil {
+		_ = mapping.Close()
+		file.Close()
+		return nil, err
+	}
+	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin), peer: peer, segment: segment, file: file}
+	c.context, c.cancel = context.WithCancel(s.context)
+	return c, nil
+}
+
+// File returns the file of a connection's segment, for another mapping of it in this process, or nil if the connection has ended.
+// It is closed with the connection.
+func (s *Server) File(connection int64) *os.File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.connections[connection]; c != nil {
+		return c.file
+	}
+	return nil
+}
+
+// Size returns the size of every connection's segment in bytes.
+func (s *Server) Size() int64 { return s.options.Layout.Size() }
+
+func (s *Server) live() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.connections))
+}
+
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return false
+	}
+	s.lastID++
+	c.id = s.lastID
+	s.connections[c.id] = c
+	return true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	delete(s.connections, c.id)
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.mu.Unlock()
+	if s.options.Ended != nil {
+		s.options.Ended(c.id)
+	}
+}
+
+// pause waits a little before the next try, and reports whether the server goes on.
+func (s *Server) pause() bool {
+	select {
+	case <-time.After(50 * time.Millisecond):
+		return true
+	case <-s.context.Done():
+		return false
+	}
+}
+
+// Shutdown gives the service's name back, serves the calls in flight, refuses later ones, and ends all connections. It blocks until that
+// is done or the context ends; then it ends the connections at once, and returns the context's error. Later calls of it do the same.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.draining.Swap(true)
+	l := s.listener
+	s.mu.Unlock()
+	var err error
+	if first && l != nil {
+		err = l.Close()
+	}
+	defer s.cancel()
+	for _, c := range s.live() {
+		c.interrupt()
+	}
+	for {
+		s.mu.Lock()
+		left, changed := len(s.connections), s.changed
+		s.mu.Unlock()
+		if left == 0 {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			for _, c := range s.live() {
+				c.close(link.ErrClosed)
+			}
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}

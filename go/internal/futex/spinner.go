@@ -1,0 +1,98 @@
+package futex
+
+import "runtime"
+
+const (
+	// A spin of freeRounds costs less than asking for a permit is worth, and catches a peer that answers at once.
+	freeRounds = 24
+	// chunkRounds is about a microsecond of PAUSE, after which the clock is read.
+	chunkRounds = 32
+
+	// A waiter spins for about as long as going to sleep and being woken on another CPU costs (gVisor's systrap: twice 20 µs).
+	maxSpin = 50_000 // ns
+	minSpin = 1_000  // ns
+	// A probe is longer: where both ends sleep, each sees the other's wake-up as part of its wait, and would never try again.
+	probeSpin = 3 * maxSpin
+
+	firstProbe = 8   // waits that slept before a probe
+	lastProbe  = 512 // the same, when probes keep failing
+)
+
+// Spinner decides how long one waiter spins, and learns from what came of it. The zero value is ready to use, and Adaptive.
+// It belongs to one goroutine at a time.
+type Spinner struct {
+	Policy  Policy   // immutable
+	Permits *Permits // immutable; nil: those of the process
+
+	shortened  uint8 // by how many powers of two misses have shortened maxSpin
+	misses     int   // since the last catch or probe
+	probeAfter int   // misses until the next probe
+}
+
+// Spin calls poll(rounds), which spins for that many rounds and reports whether the awaited thing has happened, until it does, or until
+// spinning has lasted as long as it should, or until the deadline (a time of Now; 0: none). It reports the last result of poll.
+//
+// With Busy a false result means only that it is time to look at anything else that ends the wait: the caller does not sleep.
+func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
+	if s.Policy == None {
+		return poll(1)
+	}
+	if poll(freeRounds) {
+		s.caught()
+		return true
+	}
+	if s.Permits == nil {
+		s.Permits = ProcessPermits()
+	}
+	if !s.Permits.take() {
+		if s.Policy == Busy {
+			runtime.Gosched()
+		}
+		return poll(1)
+	}
+	defer s.Permits.give()
+	start := Now()
+	end := start + s.length()
+	if deadline != 0 && deadline < end {
+		end = deadline
+	}
+	for {
+		if poll(chunkRounds) {
+			s.caught()
+			return true
+		}
+		if Now() >= end {
+			s.missed()
+			return false
+		}
+	}
+}
+
+// length returns for how many ns to spin now.
+func (s *Spinner) length() int64 {
+	if s.Policy == Busy {
+		return probeSpin
+	}
+	if s.misses > 0 && s.misses >= s.probeAfter {
+		return probeSpin
+	}
+	return max(int64(maxSpin)>>s.shortened, minSpin)
+}
+
+func (s *Spinner) caught() {
+	s.shortened, s.misses, s.probeAfter = 0, 0, firstProbe
+}
+
+// missed halves the spin, and doubles the distance of probes where one has just failed: an idle waiter's spinning fades out.
+func (s *Spinner) missed() {
+	if maxSpin>>s.shortened > minSpin {
+		s.shortened++
+	}
+	if s.misses >= s.probeAfter && s.probeAfter > 0 {
+		s.misses = 0
+		s.probeAfter = min(2*s.probeAfter, lastProbe)
+		return
+	}
+	s.probeAfter = max(s.probeAfter, firstProbe)
+	s.misses++
+}

@@ -1,0 +1,117 @@
+package link
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nanorpc/go/internal/arena"
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/wire"
+)
+
+// Client is the calling end of a connection. Its methods are safe for concurrent use; those that take a slot are for the slot's holder.
+//
+// A call is Acquire, Reserve, writing the payload, Submit, Await, reading the reply, Release; or Abandon after an Await that ended early.
+type Client struct {
+	segment   *wire.Segment
+	doorbell  *wire.Doorbell
+	slots     slots
+	calls     [wire.Slots]call
+	abandoned atomic.Uint64 // bit per slot whose caller has left and whose reply has not come
+
+	blocks  sync.Mutex // guards arena and room
+	arena   *arena.Arena
+	room    chan struct{} // closed and replaced when a block is freed that somebody waits for
+	waiting int
+
+	cause    atomic.Pointer[error] // why the connection has ended
+	ended    chan struct{}         // closed after cause is set
+	sleepers atomic.Int32          // threads that sleep on reply words, or are about to
+	woken    atomic.Bool           // nobody sleeps any more
+
+	unmapping sync.Mutex // guards unmapped, and the segment while no slot is held
+	unmapped  bool
+}
+
+// call is what the client knows of a slot. It belongs to the slot's holder.
+type call struct {
+	generation atomic.Uint32
+	block      int64 // offset of the request's block in the arena, 0: none
+	spinner    futex.Spinner
+	_          [64]byte // callers in different slots do not share a line
+}
+
+// NewClient returns the calling end of a segment, which it unmaps when it is closed and no slot is held.
+func NewClient(s *wire.Segment, spin futex.Policy) *Client {
+	l := s.Layout()
+	c := &Client{
+		segment:  s,
+		doorbell: s.Doorbell(),
+		arena:    arena.New(l.RequestStart(), l.RequestArena),
+		room:     make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
+	for i := range c.calls {
+		c.calls[i].spinner.Policy = spin
+	}
+	c.slots.free.Store(math.MaxUint64)
+	return c
+}
+
+// Layout returns the layout of the segment.
+func (c *Client) Layout() wire.Layout { return c.segment.Layout() }
+
+// Bytes returns length bytes of the segment at an offset that Reserve or Await returned. They belong to the slot's holder until Release.
+func (c *Client) Bytes(offset int64, length int) []byte {
+	return c.segment.Bytes(offset, int64(length))
+}
+
+// Err returns why the connection has ended, or nil.
+func (c *Client) Err() error {
+	if cause := c.cause.Load(); cause != nil {
+		return *cause
+	}
+	return nil
+}
+
+// Ended returns a channel that is closed when the connection has ended.
+func (c *Client) Ended() <-chan struct{} { return c.ended }
+
+// Close ends the connection with the given cause: ErrClosed, or ErrGone when the peer has. Every waiting caller returns with it.
+// Only the first Close counts. The segment stays mapped until the last slot is released.
+func (c *Client) Close(cause error) {
+	if !c.cause.CompareAndSwap(nil, &cause) {
+		return
+	}
+	close(c.ended)
+	// The word's change keeps awake whoever looked at cause before it was set. A peer could undo the change, so go on until all have left.
+	for {
+		for i := range wire.Slots {
+			word := &c.segment.Reply(i).Word
+			atomic.OrUint32(word, wire.FlagClosed)
+			futex.Wake(word, math.MaxInt32)
+		}
+		if c.sleepers.Load() == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	c.woken.Store(true)
+	c.unmapWhenUnused()
+}
+
+// unmapWhenUnused unmaps the segment of a closed connection once all slots are free or abandoned. Taking all free bits at once keeps
+// later callers out.
+func (c *Client) unmapWhenUnused() {
+	if !c.woken.Load() {
+		return
+	}
+	c.unmapping.Lock()
+	defer c.unmapping.Unlock()
+	if !c.unmapped && c.slots.free.CompareAndSwap(^c.abandoned.Load(), 0) {
+		c.unmapped = true
+		_ = c.segment.Close() // fails only for a range that is not mapped
+	}
+}

@@ -1,0 +1,175 @@
+package link
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nanorpc/go/internal/wire"
+)
+
+// reapInterval is how often those who wait for a slot or a block look for late replies, which ring no bell.
+const reapInterval = time.Millisecond
+
+// slots are the client's call slots: a mask of the free ones, and a queue of those who wait for one, first come first served.
+type slots struct {
+	free    atomic.Uint64
+	waiting atomic.Int32 // len(queue), readable without the lock
+	mu      sync.Mutex
+	queue   []chan int // each of capacity 1: handing over never blocks
+}
+
+// take returns a free slot, the lowest: a lone caller always uses the same one, whose lines are in the caches and which the server watches.
+func (s *slots) take() (int, bool) {
+	for {
+		free := s.free.Load()
+		if free == 0 {
+			return 0, false
+		}
+		i := bits.TrailingZeros64(free)
+		if s.free.CompareAndSwap(free, free&^(1<<i)) {
+			return i, true
+		}
+	}
+}
+
+// put makes a slot free, or hands it to the first in the queue.
+func (s *slots) put(i int) {
+	s.free.Or(1 << i)
+	// The bit is set before waiting is read, and enqueue does it the other way round: one of us sees the other.
+	if s.waiting.Load() == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) > 0 {
+		i, ok := s.take()
+		if !ok {
+			return
+		}
+		s.queue[0] <- i
+		s.dequeue(0)
+	}
+}
+
+// enqueue returns a channel that gets a slot when it is the caller's turn.
+func (s *slots) enqueue() chan int {
+	turn := make(chan int, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append(s.queue, turn)
+	s.waiting.Add(1)
+	if i, ok := s.take(); ok { // freed before put could see us
+		s.queue[0] <- i
+		s.dequeue(0)
+	}
+	return turn
+}
+
+// leave gives up a place in the queue, and a slot that has just been handed to it.
+func (s *slots) leave(turn chan int) {
+	s.mu.Lock()
+	at := slices.Index(s.queue, turn)
+	if at >= 0 {
+		s.dequeue(at)
+	}
+	s.mu.Unlock()
+	if at < 0 {
+		s.put(<-turn)
+	}
+}
+
+// dequeue needs the lock.
+func (s *slots) dequeue(at int) {
+	s.queue = slices.Delete(s.queue, at, at+1)
+	s.waiting.Add(-1)
+}
+
+// Acquire reserves a call slot and returns its number. It blocks while all are in use, first come first served.
+// Errors: ErrDeadline, the context's, ErrGone, ErrClosed.
+func (c *Client) Acquire(w Wait) (int, error) {
+	i, ok := c.slots.take()
+	if !ok {
+		var err error
+		if i, err = c.queueForSlot(w); err != nil {
+			return 0, err
+		}
+	}
+	// Looked at after the slot was taken: Close counts the free slots after it has set the cause.
+	if err := c.Err(); err != nil {
+		c.putSlot(i)
+		return 0, err
+	}
+	return i, nil
+}
+
+// TryAcquire reserves a call slot if one is free.
+func (c *Client) TryAcquire() (int, bool) {
+	i, ok := c.slots.take()
+	if ok && c.Err() != nil {
+		c.putSlot(i)
+		return 0, false
+	}
+	return i, ok
+}
+
+func (c *Client) queueForSlot(w Wait) (int, error) {
+	turn := c.slots.enqueue()
+	ticker := time.NewTicker(reapInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case i := <-turn:
+			return i, nil
+		case <-c.ended:
+			c.leaveQueue(turn)
+			return 0, c.Err()
+		case <-w.done():
+			c.leaveQueue(turn)
+			return 0, w.Context.Err()
+		case <-ticker.C:
+			c.reap()
+			if err := w.over(); err != nil {
+				c.leaveQueue(turn)
+				return 0, err
+			}
+		}
+	}
+}
+
+func (c *Client) leaveQueue(turn chan int) {
+	c.slots.leave(turn)
+	if c.Err() != nil {
+		c.unmapWhenUnused()
+	}
+}
+
+func (c *Client) putSlot(i int) {
+	c.slots.put(i)
+	if c.Err() != nil {
+		c.unmapWhenUnused()
+	}
+}
+
+// reap frees the slots of abandoned calls whose late replies have come. Unlike other operations it holds no slot that keeps the segment
+// mapped.
+func (c *Client) reap() {
+	c.unmapping.Lock()
+	defer c.unmapping.Unlock()
+	if c.unmapped {
+		return
+	}
+	for left := c.abandoned.Load(); left != 0; left &= left - 1 {
+		i := bits.TrailingZeros64(left)
+		bit := uint64(1) << i
+		// The generation is the slot's own: nobody else uses the slot while its bit is set.
+		if !wire.Done(atomic.LoadUint32(&c.segment.Reply(i).Word), c.calls[i].generation.Load()) {
+			continue
+		}
+		c.abandoned.And(^bit)
+		c.freeBlock(i)
+		c.slots.put(i)
+	}
+}

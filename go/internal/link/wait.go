@@ -1,0 +1,70 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"nanorpc/go/internal/futex"
+)
+
+// Errors of both ends. Callers compare with errors.Is.
+var (
+	ErrClosed    = errors.New("connection closed")
+	ErrGone      = errors.New("the peer has gone")
+	ErrDeadline  = errors.New("deadline exceeded")
+	ErrTooLarge  = errors.New("payload too large")
+	ErrProtocol  = errors.New("the peer broke the protocol")
+	ErrExhausted = errors.New("reply arena full")
+	// ErrInterrupted is what Next returns after Interrupt.
+	ErrInterrupted = errors.New("interrupted")
+)
+
+// Wait bounds a blocking operation. The zero value waits for as long as the connection lives.
+type Wait struct {
+	Context  context.Context // ends the wait when done; may be nil
+	Deadline int64           // CLOCK_MONOTONIC in ns, 0: none
+}
+
+// over returns why the wait must end now, or nil.
+func (w Wait) over() error {
+	if w.Context != nil {
+		select {
+		case <-w.Context.Done():
+			return w.Context.Err()
+		default:
+		}
+	}
+	if w.Deadline != 0 && futex.Now() >= w.Deadline {
+		return ErrDeadline
+	}
+	return nil
+}
+
+// done returns the channel that ends the wait, or nil.
+func (w Wait) done() <-chan struct{} {
+	if w.Context == nil {
+		return nil
+	}
+	return w.Context.Done()
+}
+
+// sleep waits in the kernel while *word == value. When the context ends it sets the bit nudge in the word, which the sleeper ignores, and
+// wakes it: the changed value keeps the sleeper awake if it was only about to sleep.
+func (w Wait) sleep(word *uint32, value, nudge uint32) {
+	if w.done() != nil {
+		nudged := make(chan struct{})
+		stop := context.AfterFunc(w.Context, func() {
+			atomic.OrUint32(word, nudge)
+			futex.Wake(word, 1)
+			close(nudged)
+		})
+		defer func() {
+			if !stop() {
+				<-nudged // the word may be unmapped once we return
+				atomic.AndUint32(word, ^nudge)
+			}
+		}()
+	}
+	futex.Wait(word, value, w.Deadline)
+}

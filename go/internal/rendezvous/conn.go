@@ -1,0 +1,131 @@
+package rendezvous
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nanorpc/go/internal/wire"
+)
+
+// handshakeTimeout bounds how long a peer may take over the handshake.
+const handshakeTimeout = 5 * time.Second
+
+// Conn is a connection's socket, and the credentials that the kernel gives of the peer.
+type Conn struct {
+	socket *net.UnixConn
+	pid    int32
+}
+
+// PeerPID returns the peer's process id at the time of the connection.
+func (c *Conn) PeerPID() int { return int(c.pid) }
+
+// newConn checks that the peer runs as the same user.
+func newConn(socket *net.UnixConn) (*Conn, error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("peer credentials: %w", err)
+	}
+	var peer *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		peer, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return nil, fmt.Errorf("peer credentials: %w", err)
+	}
+	if credErr != nil {
+		return nil, fmt.Errorf("peer credentials: %w", credErr)
+	}
+	if int(peer.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("%w: it runs as uid %d, this process as %d", ErrPeer, peer.Uid, os.Geteuid())
+	}
+	return &Conn{socket: socket, pid: peer.Pid}, nil
+}
+
+// WaitEnd blocks until the peer closes its end or dies, or Close. After the handshake a peer has nothing to say: one that sends is cut off.
+func (c *Conn) WaitEnd() {
+	var b [1]byte
+	_, _ = c.socket.Read(b[:])
+}
+
+// Close closes the socket, which is how the peer learns that the connection has ended.
+func (c *Conn) Close() error { return c.socket.Close() }
+
+// The messages of the handshake, each one packet: the client's hello is magic and version; the server's welcome is magic, version,
+// status and size, with the segment's descriptor (SCM_RIGHTS), or, when it refuses, with a text. Integers are little-endian.
+const (
+	helloSize   = 16
+	welcomeSize = 24
+	maxText     = 512
+)
+
+const (
+	welcomeOK      = 0
+	welcomeVersion = 1
+	welcomeRefused = 2
+)
+
+func hello() []byte {
+	b := make([]byte, helloSize)
+	binary.LittleEndian.PutUint64(b, wire.Magic)
+	binary.LittleEndian.PutUint32(b[8:], wire.Version)
+	return b
+}
+
+func welcome(status uint32, size int64, text string) []byte {
+	b := make([]byte, welcomeSize, welcomeSize+maxText)
+	binary.LittleEndian.PutUint64(b, wire.Magic)
+	binary.LittleEndian.PutUint32(b[8:], wire.Version)
+	binary.LittleEndian.PutUint32(b[12:], status)
+	binary.LittleEndian.PutUint64(b[16:], uint64(size))
+	return append(b, text[:min(len(text), maxText)]...)
+}
+
+// errNotNanoRPC is a peer that speaks something else.
+var errNotNanoRPC = errors.New("the peer does not speak NanoRPC")
+
+// Greet receives the client's hello on a fresh connection, and refuses a client of another version. It blocks for 5 seconds at most.
+func (c *Conn) Greet() error {
+	if err := c.socket.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	var b [helloSize]byte
+	n, err := c.socket.Read(b[:])
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	if n < helloSize || binary.LittleEndian.Uint64(b[:]) != wire.Magic {
+		return fmt.Errorf("%w: %w", ErrHandshake, errNotNanoRPC)
+	}
+	if version := binary.LittleEndian.Uint32(b[8:]); version != wire.Version {
+		_, _ = c.socket.Write(welcome(welcomeVersion, 0, ""))
+		return fmt.Errorf("%w: the client speaks %d, this server %d", ErrVersion, version, wire.Version)
+	}
+	return nil
+}
+
+// Welcome sends the segment to the client. The file stays the caller's.
+func (c *Conn) Welcome(segment *os.File, size int64) error {
+	rights := unix.UnixRights(int(segment.Fd()))
+	if _, _, err := c.socket.WriteMsgUnix(welcome(welcomeOK, size, ""), rights, nil); err != nil {
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	return c.clearDeadline()
+}
+
+// Refuse tells the client why it gets no connection.
+func (c *Conn) Refuse(reason string) {
+	_, _ = c.socket.Write(welcome(welcomeRefused, 0, reason))
+}
+
+func (c *Conn) clearDeadline() error {
+	if err := c.socket.SetDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	return nil
+}

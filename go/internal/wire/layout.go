@@ -1,0 +1,71 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// Version is the version of the protocol. Peers of different versions do not talk to each other.
+const Version = 1
+
+// Magic is the first word of a segment: "NanoRPC\x01", little-endian.
+const Magic = 0x01_43_50_52_6f_6e_61_4e
+
+// Slots is the number of call slots: the bits of the ready mask.
+const Slots = 64
+
+// Sizes in bytes.
+const (
+	pageSize   = 4096
+	slotSize   = 512
+	headerSize = pageSize
+	slotsSize  = Slots * slotSize
+	arenaStart = headerSize + slotsSize
+
+	// InlineCapacity is the longest payload that travels in its slot.
+	InlineCapacity = 224
+
+	// MaxArena bounds an arena, so that offsets and sizes never overflow.
+	MaxArena = 1 << 36
+
+	// MaxPayloadLimit is what the 32-bit length of a payload can say.
+	MaxPayloadLimit = 1<<32 - 1
+)
+
+// ErrLayout reports a segment whose description contradicts itself or its size.
+var ErrLayout = errors.New("invalid segment")
+
+// Layout is what varies between segments.
+type Layout struct {
+	RequestArena int64 // bytes, a multiple of the page size
+	ReplyArena   int64 // the same
+	MaxPayload   int64 // the longest payload of a request or a reply; at most either arena
+}
+
+// Validate returns ErrLayout with the reason if the layout is impossible.
+func (l Layout) Validate() error {
+	for _, arena := range []int64{l.RequestArena, l.ReplyArena} {
+		if arena <= 0 || arena > MaxArena || arena%pageSize != 0 {
+			return fmt.Errorf("%w: an arena of %d bytes (want a multiple of %d up to %d)", ErrLayout, arena, pageSize, int64(MaxArena))
+		}
+	}
+	if l.MaxPayload <= 0 || l.MaxPayload > min(l.RequestArena, l.ReplyArena, MaxPayloadLimit) {
+		return fmt.Errorf("%w: a payload limit of %d bytes with arenas of %d and %d bytes", ErrLayout, l.MaxPayload, l.RequestArena, l.ReplyArena)
+	}
+	return nil
+}
+
+// Size returns the size of the whole segment in bytes.
+func (l Layout) Size() int64 { return arenaStart + l.RequestArena + l.ReplyArena }
+
+// RequestStart returns the offset at which the request arena begins.
+func (l Layout) RequestStart() int64 { return arenaStart }
+
+// ReplyStart returns the offset at which the reply arena begins.
+func (l Layout) ReplyStart() int64 { return arenaStart + l.RequestArena }
+
+// Holds reports whether an arena of the given size has room for a block for payload, which is a power of two of pages.
+func Holds(arena, payload int64) bool {
+	return payload <= InlineCapacity || arena >= pageSize<<bits.Len64(uint64((payload-1)/pageSize))
+}

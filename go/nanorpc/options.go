@@ -1,0 +1,116 @@
+package nanorpc
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/wire"
+)
+
+// Defaults of the server's options.
+const (
+	DefaultArena        = 16 << 20 // bytes
+	DefaultMaxPayload   = 8 << 20  // bytes
+	DefaultDrainTimeout = 10 * time.Second
+)
+
+// SpinPolicy says whether a waiting end spins on shared memory before it sleeps in the kernel.
+type SpinPolicy int
+
+// The policies.
+const (
+	// SpinAdaptive spins for up to 50 µs, about what a sleep and a wake-up cost, and less where that does not pay: the default.
+	SpinAdaptive = SpinPolicy(futex.Adaptive)
+	// SpinBusy never sleeps while it waits: a server takes one CPU per connection. For CPUs set aside for this.
+	SpinBusy = SpinPolicy(futex.Busy)
+	// SpinNone always sleeps: the least CPU, and tens of microseconds per call.
+	SpinNone = SpinPolicy(futex.None)
+)
+
+// ParseSpinPolicy returns the policy called adaptive, busy or none. Another name is an ErrInvalidOption.
+func ParseSpinPolicy(name string) (SpinPolicy, error) {
+	p, err := futex.ParsePolicy(name)
+	return SpinPolicy(p), public(err)
+}
+
+// String returns the policy's name.
+func (p SpinPolicy) String() string { return futex.Policy(p).String() }
+
+// settings are what options set.
+type settings struct {
+	directory    string
+	spin         futex.Policy
+	arena        int
+	maxPayload   int
+	drainTimeout time.Duration
+	logger       *slog.Logger
+}
+
+func defaults() settings {
+	return settings{
+		arena:        DefaultArena,
+		maxPayload:   DefaultMaxPayload,
+		drainTimeout: DefaultDrainTimeout,
+		logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+// DialOption changes how Dial connects.
+type DialOption interface{ applyDial(*settings) }
+
+// ServerOption changes a server.
+type ServerOption interface{ applyServer(*settings) }
+
+// Option is both a DialOption and a ServerOption.
+type Option interface {
+	DialOption
+	ServerOption
+}
+
+type option func(*settings)
+
+func (o option) applyDial(s *settings)   { o(s) }
+func (o option) applyServer(s *settings) { o(s) }
+
+// WithDirectory sets where services are found. The directory must belong to this user, and nobody else may be able to write to it.
+func WithDirectory(dir string) Option { return option(func(s *settings) { s.directory = dir }) }
+
+// WithSpin sets the spin policy of this end's waits.
+func WithSpin(p SpinPolicy) Option { return option(func(s *settings) { s.spin = futex.Policy(p) }) }
+
+// WithArena sets how many bytes of shared memory each connection has for requests, and as many again for replies, that do not fit in
+// their slots. It is rounded up to a multiple of 4 KiB.
+func WithArena(bytes int) ServerOption { return option(func(s *settings) { s.arena = bytes }) }
+
+// WithMaxPayload sets the longest request and reply, in bytes: at most the arena, and less than 4 GiB.
+func WithMaxPayload(bytes int) ServerOption {
+	return option(func(s *settings) { s.maxPayload = bytes })
+}
+
+// WithDrainTimeout sets how long Serve waits for calls in flight once its context is done.
+func WithDrainTimeout(d time.Duration) ServerOption {
+	return option(func(s *settings) { s.drainTimeout = d })
+}
+
+// WithLogger sets where the server reports clients that it turned away and handlers that panicked. The default is nowhere.
+func WithLogger(l *slog.Logger) ServerOption { return option(func(s *settings) { s.logger = l }) }
+
+// layout returns the layout that the options ask for, or ErrInvalidOption with what to do.
+func (s settings) layout() (wire.Layout, error) {
+	const page = 4096
+	arena := (int64(s.arena) + page - 1) / page * page
+	l := wire.Layout{RequestArena: arena, ReplyArena: arena, MaxPayload: int64(s.maxPayload)}
+	switch {
+	case s.arena <= 0 || arena > wire.MaxArena:
+		return l, fmt.Errorf("%w: arena of %d bytes: use 1 to %d", ErrInvalidOption, s.arena, int64(wire.MaxArena))
+	case s.maxPayload <= 0 || l.MaxPayload > wire.MaxPayloadLimit:
+		return l, fmt.Errorf("%w: payload limit of %d bytes: use 1 to %d", ErrInvalidOption, s.maxPayload, int64(wire.MaxPayloadLimit))
+	case !wire.Holds(arena, l.MaxPayload):
+		return l, fmt.Errorf("%w: a payload of %d bytes takes a block of the next power of two, which an arena of %d bytes does not hold: raise the arena or lower the payload limit",
+			ErrInvalidOption, s.maxPayload, arena)
+	}
+	return l, nil
+}
