@@ -100,17 +100,9 @@ func WithLogger(l *slog.Logger) ServerOption { return option(func(s *settings) {
 
 // layout returns the layout that the options ask for, or ErrInvalidOption with what to do.
 func (s settings) layout() (wire.Layout, error) {
-	const page = 4096
-	arena := (int64(s.arena) + page - 1) / page * page
-	l := wire.Layout{RequestArena: arena, ReplyArena: arena, MaxPayload: int64(s.maxPayload)}
-	switch {
-	case s.arena <= 0 || arena > wire.MaxArena:
-		return l, fmt.Errorf("%w: arena of %d bytes: use 1 to %d", ErrInvalidOption, s.arena, int64(wire.MaxArena))
-	case s.maxPayload <= 0 || l.MaxPayload > wire.MaxPayloadLimit:
-		return l, fmt.Errorf("%w: payload limit of %d bytes: use 1 to %d", ErrInvalidOption, s.maxPayload, int64(wire.MaxPayloadLimit))
-	case !wire.Holds(arena, l.MaxPayload):
-		return l, fmt.Errorf("%w: a payload of %d bytes takes a block of the next power of two, which an arena of %d bytes does not hold: raise the arena or lower the payload limit",
-			ErrInvalidOption, s.maxPayload, arena)
+	l, err := wire.NewLayout(int64(s.arena), int64(s.maxPayload))
+	if err != nil {
+		return l, fmt.Errorf("%w: %w", ErrInvalidOption, err)
 	}
 	return l, nil
 }

@@ -32,6 +32,14 @@ func (c *Client) Reserve(slot, length int, w Wait) (int64, error) {
 	return offset, nil
 }
 
+// Owns reports whether length bytes at offset lie where Reserve has put, or would put, the slot's request.
+func (c *Client) Owns(slot int, offset, length int64) bool {
+	if length <= wire.InlineCapacity {
+		return offset == c.segment.RequestInline(slot)
+	}
+	return offset != 0 && offset == c.calls[slot].block
+}
+
 // Submit publishes the call whose payload lies where Reserve said. It does not block.
 func (c *Client) Submit(slot int, method uint64, offset int64, length int, deadline int64) {
 	request := c.segment.Request(slot)

@@ -144,26 +144,25 @@ func (s *Server) poll() (Call, bool, error) {
 	return s.take(s.watched)
 }
 
-// watch tells the client which slot the leader polls, if that has changed, and reports whether it has. The client may just have
-// published in the slot watched before, and relied on it: so that slot is looked at once more.
+// watch tells the client which slot the leader polls, if that has changed, and reports whether it has.
 func (s *Server) watch() bool {
-	if s.bell == wire.BellPolling(s.watched) && atomic.LoadUint32(&s.doorbell.Bell) == s.bell {
-		return false
+	if bell := wire.BellPolling(s.watched); s.bell != bell {
+		s.setBell(bell)
+		return true
 	}
-	before := s.bell
-	s.setBell(wire.BellPolling(s.watched))
-	for i := range wire.Slots {
-		if before == wire.BellPolling(i) {
-			s.pending |= 1 << i
-		}
-	}
-	return true
+	return false
 }
 
 // setBell stores the bell. The store comes before the loads that follow it, against Client.Submit.
+//
+// A client that saw the old bell may have published in the slot watched then, and relied on it. That slot is therefore looked at once
+// more, whichever slots are taken before.
 func (s *Server) setBell(bell uint32) {
-	s.bell = bell
 	atomic.StoreUint32(&s.doorbell.Bell, bell)
+	if slot, ok := wire.BellSlot(s.bell); ok {
+		s.pending |= 1 << slot
+	}
+	s.bell = bell
 }
 
 // sleep announces that the leader sleeps, looks again at everything that would keep it awake, and sleeps until the bell changes.

@@ -27,7 +27,7 @@ const (
 	InlineCapacity = 224
 
 	// MaxArena bounds an arena, so that offsets and sizes never overflow.
-	MaxArena = 1 << 36
+	MaxArena = 1 << 34
 
 	// MaxPayloadLimit is what the 32-bit length of a payload can say.
 	MaxPayloadLimit = 1<<32 - 1
@@ -41,6 +41,24 @@ type Layout struct {
 	RequestArena int64 // bytes, a multiple of the page size
 	ReplyArena   int64 // the same
 	MaxPayload   int64 // the longest payload of a request or a reply; at most either arena
+}
+
+// NewLayout returns the layout of segments with arenas of the given size, rounded up to pages, and the given payload limit, both in bytes.
+// It returns ErrLayout, with what to do, if that cannot be.
+func NewLayout(arena, maxPayload int64) (Layout, error) {
+	if arena <= 0 || arena > MaxArena {
+		return Layout{}, fmt.Errorf("%w: an arena of %d bytes: use 1 to %d", ErrLayout, arena, int64(MaxArena))
+	}
+	arena = (arena + pageSize - 1) / pageSize * pageSize
+	if maxPayload <= 0 || maxPayload > MaxPayloadLimit {
+		return Layout{}, fmt.Errorf("%w: a payload limit of %d bytes: use 1 to %d", ErrLayout, maxPayload, int64(MaxPayloadLimit))
+	}
+	// The arena hands out powers of two (package arena).
+	if block := int64(pageSize) << bits.Len64(uint64((maxPayload-1)/pageSize)); block > arena {
+		return Layout{}, fmt.Errorf("%w: a payload of %d bytes takes a block of %d, and the arena has %d bytes: raise the arena or lower the payload limit",
+			ErrLayout, maxPayload, block, arena)
+	}
+	return Layout{RequestArena: arena, ReplyArena: arena, MaxPayload: maxPayload}, nil
 }
 
 // Validate returns ErrLayout with the reason if the layout is impossible.
@@ -64,8 +82,3 @@ func (l Layout) RequestStart() int64 { return arenaStart }
 
 // ReplyStart returns the offset at which the reply arena begins.
 func (l Layout) ReplyStart() int64 { return arenaStart + l.RequestArena }
-
-// Holds reports whether an arena of the given size has room for a block for payload, which is a power of two of pages.
-func Holds(arena, payload int64) bool {
-	return payload <= InlineCapacity || arena >= pageSize<<bits.Len64(uint64((payload-1)/pageSize))
-}

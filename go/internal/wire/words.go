@@ -47,6 +47,9 @@ func Done(word, generation uint32) bool {
 // BellPolling returns the bell of a server that watches slot.
 func BellPolling(slot int) uint32 { return bellPolling | uint32(slot) }
 
+// BellSlot returns the slot that a bell says is watched, if it says so.
+func BellSlot(bell uint32) (int, bool) { return int(bell &^ bellPolling), bell&bellPolling != 0 }
+
 // Status says how a call ended.
 type Status uint32
 

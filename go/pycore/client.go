@@ -1,0 +1,222 @@
+package pycore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"nanorpc/go/internal/endpoint"
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/wire"
+)
+
+// slice is the longest that a function blocks: Python looks for signals between two calls.
+const slice = 50 * time.Millisecond
+
+// clients are the connections that Python has opened. A connection stays after its end, until Python has given back its slots.
+var clients table[*endpoint.Client]
+
+// Dial connects to a service and returns the client's number, or a failure with a text. It blocks up to the timeout in ns.
+func Dial(service, directory, spin string, timeout int64) int64 {
+	policy, err := futex.ParsePolicy(spin)
+	if err != nil {
+		return failure(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(timeout))
+	defer cancel()
+	c, err := endpoint.Dial(ctx, directory, service, policy)
+	if err != nil {
+		return failure(err)
+	}
+	return clients.add(c)
+}
+
+// ClientDescriptor returns the descriptor of the segment's file, which stays the core's.
+func ClientDescriptor(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return int64(c.File().Fd())
+}
+
+// ClientSize returns the segment's size in bytes.
+func ClientSize(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return c.Layout().Size()
+}
+
+// ClientMaxPayload returns the longest request and reply in bytes.
+func ClientMaxPayload(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return c.Layout().MaxPayload
+}
+
+// ClientServer returns the server's process id.
+func ClientServer(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return int64(c.PeerPID())
+}
+
+// ClientClose ends the connection: every call returns -statusClosed.
+func ClientClose(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	c.Close()
+	return 0
+}
+
+// ClientForget drops the number of a closed client whose slots have been given back.
+func ClientForget(client int64) int64 {
+	if _, ok := clients.take(client); !ok {
+		return -statusInvalidHandle
+	}
+	return 0
+}
+
+// MethodID returns the number of a method's name.
+func MethodID(name string) int64 { return int64(wire.MethodID(name)) }
+
+// InlineCapacity returns the longest payload that needs no Reserve: it goes where InlinePlace says.
+func InlineCapacity() int64 { return wire.InlineCapacity }
+
+// Acquire reserves a slot and returns its number. Deadline is in ns of CLOCK_MONOTONIC, 0 for none.
+func Acquire(client, deadline int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	slot, err := c.Acquire(sliced(deadline))
+	if err != nil {
+		return pendingOr(err, deadline)
+	}
+	return int64(slot)
+}
+
+// Reserve returns the offset for a request of length bytes.
+func Reserve(client, slot, length, deadline int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok || length < 0 {
+		return -statusInvalidHandle
+	}
+	offset, err := c.Reserve(int(slot), int(length), sliced(deadline))
+	if err != nil {
+		return pendingOr(err, deadline)
+	}
+	return offset
+}
+
+// Call submits the request at offset and waits for the reply: it returns the reply's place, or a status.
+func Call(client, slot, method, offset, length, deadline int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok || !fits(c, int(slot), offset, length) {
+		return -statusInvalidHandle
+	}
+	c.Submit(int(slot), uint64(method), offset, int(length), deadline)
+	return await(c, int(slot), deadline)
+}
+
+// Await waits on for the reply of a call that returned -statusPending.
+func Await(client, slot, deadline int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return await(c, int(slot), deadline)
+}
+
+// Reply returns the place of a complete reply, whatever its status: there lies the text of an error.
+func Reply(client, slot int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	reply, err := c.Await(int(slot), link.Wait{Deadline: 1})
+	if err != nil {
+		return status(err)
+	}
+	return place(reply.Offset, reply.Length)
+}
+
+// Recycle frees what the slot's last call used, for its holder's next call.
+func Recycle(client, slot int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	c.Recycle(int(slot))
+	return 0
+}
+
+// Release gives a slot back.
+func Release(client, slot int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	c.Release(int(slot))
+	return 0
+}
+
+// Abandon gives up the slot's call, and the slot.
+func Abandon(client, slot int64) int64 {
+	c, ok := holder(client, slot)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	c.Abandon(int(slot))
+	return 0
+}
+
+func holder(client, slot int64) (*link.Client, bool) {
+	c, ok := clients.get(client)
+	if !ok || slot < 0 || slot >= wire.Slots {
+		return nil, false
+	}
+	return c.Client, true
+}
+
+// fits reports whether a request lies where Reserve would have put it: Python's mistakes must not become the server's.
+func fits(c *link.Client, slot int, offset, length int64) bool {
+	return length >= 0 && length <= c.Layout().MaxPayload && c.Owns(slot, offset, length)
+}
+
+func await(c *link.Client, slot int, deadline int64) int64 {
+	reply, err := c.Await(slot, sliced(deadline))
+	switch {
+	case err != nil:
+		return pendingOr(err, deadline)
+	case reply.Status != wire.StatusOK:
+		return replyStatus(reply.Status)
+	}
+	return place(reply.Offset, reply.Length)
+}
+
+// sliced returns a wait that ends at the deadline, or after a slice.
+func sliced(deadline int64) link.Wait {
+	end := futex.Now() + int64(slice)
+	if deadline != 0 {
+		end = min(end, deadline)
+	}
+	return link.Wait{Deadline: end}
+}
+
+// pendingOr returns the status of a wait's error: pending if only the slice has ended.
+func pendingOr(err error, deadline int64) int64 {
+	if errors.Is(err, link.ErrDeadline) && (deadline == 0 || futex.Now() < deadline) {
+		return -statusPending
+	}
+	return status(err)
+}

@@ -1,0 +1,7 @@
+// Package pycore is what the Python package gets of the core, through gopy: plain functions of integers and short strings.
+// The Python package wraps every one of them; they are no public API.
+//
+// Objects are numbers, which each function checks. Failures are negative numbers: see the statuses. Payloads never cross: a function
+// returns a place, an offset and a length packed in one integer, and Python reads and writes there through a mapping of its own.
+// Functions that block return within a slice of 50 ms, so that Python can handle signals, and are called again.
+package pycore
