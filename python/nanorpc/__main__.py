@@ -1,0 +1,7 @@
+"""``python -m nanorpc``."""
+
+import sys
+
+from nanorpc.cli import main
+
+sys.exit(main())
