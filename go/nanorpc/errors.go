@@ -44,6 +44,7 @@ func (e *RemoteError) Error() string { return "nanorpc: " + e.Method + ": " + e.
 var translations = []struct{ from, to error }{
 	{rendezvous.ErrNotFound, ErrServerNotFound},
 	{link.ErrGone, ErrServerGone},
+	{rendezvous.ErrGone, ErrServerGone},
 	{link.ErrClosed, ErrClientClosed},
 	{link.ErrDeadline, ErrDeadlineExceeded},
 	{link.ErrTooLarge, ErrPayloadTooLarge},

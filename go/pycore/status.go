@@ -42,6 +42,7 @@ var statuses = []struct {
 }{
 	{rendezvous.ErrNotFound, statusNotFound},
 	{link.ErrGone, statusGone},
+	{rendezvous.ErrGone, statusGone},
 	{link.ErrClosed, statusClosed},
 	{link.ErrDeadline, statusDeadline},
 	{context.DeadlineExceeded, statusDeadline},

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -86,13 +87,13 @@ func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 // receiveSegment sends the hello and receives the welcome.
 func (c *Conn) receiveSegment() (Segment, error) {
 	if _, err := c.socket.Write(hello()); err != nil {
-		return Segment{}, fmt.Errorf("%w: %w", ErrHandshake, err)
+		return Segment{}, dialError(err)
 	}
 	message := make([]byte, welcomeSize+maxText)
 	control := make([]byte, unix.CmsgSpace(4))
 	n, controlLength, _, _, err := c.socket.ReadMsgUnix(message, control) // Go asks for MSG_CMSG_CLOEXEC
 	if err != nil {
-		return Segment{}, fmt.Errorf("%w: %w", ErrHandshake, err)
+		return Segment{}, dialError(err)
 	}
 	file, err := descriptor(control[:controlLength])
 	if err != nil {
@@ -109,6 +110,14 @@ func (c *Conn) receiveSegment() (Segment, error) {
 		return Segment{}, err
 	}
 	return Segment{File: file, Size: size}, nil
+}
+
+// dialError tells a server that has died from one that misbehaves.
+func dialError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return fmt.Errorf("%w: %w", ErrHandshake, err)
 }
 
 // readWelcome returns the segment's size, or the error that the server reports.

@@ -12,4 +12,5 @@ var (
 	ErrPeer      = errors.New("peer not allowed")
 	ErrRefused   = errors.New("connection refused by the server")
 	ErrHandshake = errors.New("handshake failed")
+	ErrGone      = errors.New("the server went away during the handshake")
 )

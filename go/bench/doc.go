@@ -1,0 +1,30 @@
+// Package bench measures how long it takes to call an echo function in another process, through NanoRPC and through what it is compared with.
+//
+// The transports:
+//
+//   - limit: two processes spin on two cache lines of shared memory, nothing else. No payload is moved, whatever the size: the
+//     least that any transport between two processes costs, and a sign of how noisy the machine is.
+//   - limit-copy: the same with the payload copied into shared memory, from the request's to the reply's area, and out: the floor
+//     of a transport that copies.
+//   - nanorpc: package nanorpc/go/nanorpc. One client is shared by all callers.
+//   - uds: Unix stream sockets, frames with a 4-byte length, one write for each message, reused buffers. Each caller has a
+//     connection and the server a goroutine for each connection.
+//
+// # Method
+//
+// The loop is closed: each of the callers in flight makes its next call when the reply to the last has come. So a slow call delays the calls
+// after it, and the figures are round-trip times, not the response times of a service under a given load.
+//
+// The server is always another process, the peer. Each pair of transport and size is a case. A run makes a number of rounds, and in each
+// round measures every case once, one after another, so that what disturbs the machine for some seconds disturbs all. A case connects
+// anew in each round and warms up before it is measured. Its figures are medians over the rounds; how far the rounds' p50 are apart is
+// reported beside.
+//
+// The clock is read just before and just after a call. One reading's cost, see ClockCost, is in every figure and is not subtracted.
+// Each reply is compared with its request, which differs from call to call, outside the timed part. A wrong reply is an error, and its
+// time counts; a call that fails is an error, ends the caller's round and has no time.
+//
+// Times go into HDR histograms of 3 significant digits from 1 ns to 60 s, one for each caller, merged afterwards. With one caller
+// calls_per_s is 1e9/mean: the rate of a caller that does nothing else, since comparing replies is no part of the transport. With more it is
+// calls divided by the time that they took by the clock on the wall, comparing included: there the sum of times says nothing about the rate.
+package bench

@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/bits"
+	"sync"
+
+	"nanorpc/go/nanorpc"
+)
+
+const (
+	echoService = "bench"
+	echoMethod  = "echo"
+)
+
+// nanoRPC is the public API of package nanorpc.
+type nanoRPC struct{}
+
+func (nanoRPC) name() string         { return "nanorpc" }
+func (nanoRPC) payload(size int) int { return size }
+
+func (nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) error {
+	spin, err := nanorpc.ParseSpinPolicy(p.Spin)
+	if err != nil {
+		return err
+	}
+	// Every call in flight has a block of the next power of two.
+	block := 1 << bits.Len(uint(max(p.MaxSize, 4096)-1))
+	server := nanorpc.NewServer(echoService,
+		nanorpc.WithDirectory(p.Directory),
+		nanorpc.WithSpin(spin),
+		nanorpc.WithMaxPayload(max(p.MaxSize, 1)),
+		nanorpc.WithArena(max(block*p.Inflight, nanorpc.DefaultArena)))
+	if err := server.Handle(echoMethod, echo); err != nil {
+		return fmt.Errorf("register %s: %w", echoMethod, err)
+	}
+	if err := server.Listen(); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if err := ready(); err != nil {
+		return err
+	}
+	if err := server.Serve(ctx); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+func echo(_ context.Context, request []byte) ([]byte, error) { return request, nil }
+
+func (nanoRPC) connect(ctx context.Context, p peerParams, _, _ int) (session, error) {
+	spin, err := nanorpc.ParseSpinPolicy(p.Spin)
+	if err != nil {
+		return nil, err
+	}
+	client, err := nanorpc.Dial(ctx, echoService, nanorpc.WithDirectory(p.Directory), nanorpc.WithSpin(spin))
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return &nanoSession{client: client, shut: sync.OnceValue(client.Close)}, nil
+}
+
+// nanoSession is its own caller, as the client is safe for concurrent use.
+type nanoSession struct {
+	client *nanorpc.Client
+	shut   func() error
+}
+
+func (s *nanoSession) caller(int) caller { return s }
+func (s *nanoSession) interrupt()        { _ = s.shut() } // close reports its error
+func (s *nanoSession) close() error      { return s.shut() }
+
+func (s *nanoSession) call(buffer, request []byte) ([]byte, error) {
+	// The context never ends: closing the client is what interrupts a call.
+	return s.client.AppendCall(context.Background(), buffer[:0], echoMethod, request)
+}

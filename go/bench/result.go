@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// What histograms hold, in nanoseconds.
+const (
+	shortestTime      = 1
+	longestTime       = 60_000_000_000
+	significantDigits = 3
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(shortestTime, longestTime, significantDigits)
+}
+
+// Result is what a case has come to. Times and rates are medians over its rounds, counts are sums.
+type Result struct {
+	Transport string  `json:"transport"`
+	SizeBytes int     `json:"size_bytes"`
+	Inflight  int     `json:"inflight"`
+	Calls     int64   `json:"calls"` // that were answered, rightly or not
+	MeanNS    float64 `json:"mean_ns"`
+	P50NS     float64 `json:"p50_ns"`
+	P99NS     float64 `json:"p99_ns"`
+	P999NS    float64 `json:"p999_ns"`
+	CallsPerS float64 `json:"calls_per_s"`
+	Errors    int64   `json:"errors"` // calls that failed and wrong replies
+
+	Rounds     int     `json:"rounds"`      // finished
+	P50LowNS   float64 `json:"p50_low_ns"`  // of the round with the lowest p50
+	P50HighNS  float64 `json:"p50_high_ns"` // of the round with the highest
+	FirstError string  `json:"first_error,omitempty"`
+}
+
+// sample is what a case has come to in one round.
+type sample struct {
+	calls, errors  int64
+	firstError     string
+	mean           float64
+	p50, p99, p999 float64
+	rate           float64
+	times          distribution
+}
+
+// newSample summarises a round's times, errors aside. wall is how long the round took, in ns.
+func newSample(h *hdrhistogram.Histogram, inflight int, wall int64) sample {
+	percentiles := h.ValueAtPercentilesSlice([]float64{50, 99, 99.9})
+	s := sample{
+		calls: h.TotalCount(),
+		mean:  h.Mean(),
+		p50:   float64(percentiles[0]),
+		p99:   float64(percentiles[1]),
+		p999:  float64(percentiles[2]),
+		times: newDistribution(h),
+	}
+	switch {
+	case inflight == 1 && s.mean > 0:
+		s.rate = 1e9 / s.mean
+	case inflight > 1 && wall > 0:
+		s.rate = float64(s.calls) * 1e9 / float64(wall)
+	}
+	return s
+}
+
+// summarise sets the figures of r to those of its rounds. A round without any answer has no times to count.
+func (r *Result) summarise(samples []sample) {
+	var timed []sample
+	for _, s := range samples {
+		r.Calls += s.calls
+		r.Errors += s.errors
+		r.FirstError = cmp.Or(r.FirstError, s.firstError)
+		if s.calls > 0 {
+			timed = append(timed, s)
+		}
+	}
+	of := func(figure func(sample) float64) []float64 {
+		values := make([]float64, len(timed))
+		for i, s := range timed {
+			values[i] = figure(s)
+		}
+		return values
+	}
+	if len(timed) == 0 {
+		return
+	}
+	p50 := of(func(s sample) float64 { return s.p50 })
+	r.P50NS, r.P50LowNS, r.P50HighNS = median(p50), slices.Min(p50), slices.Max(p50)
+	r.P99NS = median(of(func(s sample) float64 { return s.p99 }))
+	r.P999NS = median(of(func(s sample) float64 { return s.p999 }))
+	r.MeanNS = median(of(func(s sample) float64 { return s.mean }))
+	r.CallsPerS = median(of(func(s sample) float64 { return s.rate }))
+}
+
+// median returns the median of at least one value, to a tenth.
+func median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	n := len(values)
+	return math.Round((values[(n-1)/2]+values[n/2])*5) / 10
+}
+
+// bucketsPerOctave makes the buckets of a distribution 4.4 % wide.
+const bucketsPerOctave = 16
+
+// distribution counts times: element k those up to 2^(k/bucketsPerOctave) ns and above that of k-1.
+type distribution []int64
+
+func newDistribution(h *hdrhistogram.Histogram) distribution {
+	var d distribution
+	for _, bar := range h.Distribution() {
+		if bar.Count == 0 {
+			continue
+		}
+		k := int(math.Ceil(bucketsPerOctave * math.Log2(float64(max(bar.To, 1)))))
+		for len(d) <= k {
+			d = append(d, 0)
+		}
+		d[k] += bar.Count
+	}
+	return d
+}
+
+// Bucket is how many calls took at most a time, and longer than the bucket before.
+type Bucket struct {
+	UpperNS, Count int64
+}
+
+// buckets returns the sum of distributions, without empty buckets.
+func buckets(distributions []distribution) []Bucket {
+	var sum distribution
+	for _, d := range distributions {
+		for len(sum) < len(d) {
+			sum = append(sum, 0)
+		}
+		for k, n := range d {
+			sum[k] += n
+		}
+	}
+	result := []Bucket{}
+	for k, n := range sum {
+		if n > 0 {
+			result = append(result, Bucket{UpperNS: int64(math.Exp2(float64(k) / bucketsPerOctave)), Count: n})
+		}
+	}
+	return result
+}

@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+const (
+	connectTimeout = 30 * time.Second
+	// warmUp is how long a case runs before it is measured: spin policies learn, pages fault in, CPUs raise their clock.
+	warmUp = 50 * time.Millisecond
+)
+
+// round measures one case once.
+type round struct {
+	config Config // immutable
+	clock  clock  // immutable
+	size   int    // immutable: bytes that a call carries
+
+	stop    atomic.Bool  // callers stop after their current call
+	watched atomic.Bool  // somebody takes snapshots: callers publish their times
+	done    atomic.Int64 // calls told by ticks
+
+	mu      sync.Mutex
+	started int64                   // when measuring began, on clock; 0: not yet
+	ended   int64                   // when it ended; 0: not yet
+	times   *hdrhistogram.Histogram // published by callers
+	errors  int64
+	first   string // error
+	failed  bool   // a call has failed
+}
+
+func newRound(c Config, t transport, size int) *round {
+	return &round{config: c, clock: newClock(), size: t.payload(size), times: newHistogram()}
+}
+
+// run connects, warms up and measures. A failure to connect is an error; failed calls are counted. When ctx is done it returns soon, without error.
+func (r *round) run(ctx context.Context, t transport, p peerParams, size int) (err error) {
+	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	session, err := t.connect(connecting, p, size, r.config.Inflight)
+	if err != nil {
+		return fmt.Errorf("%s, %d bytes: %w", t.name(), size, err)
+	}
+	defer func() { err = errors.Join(err, session.close()) }()
+
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		r.stop.Store(true)
+		session.interrupt()
+	})
+	defer func() {
+		if !stop() {
+			<-interrupted // before close
+		}
+	}()
+
+	loops := make([]*loop, r.config.Inflight)
+	for i := range loops {
+		loops[i] = &loop{caller: session.caller(i), round: r, request: newPattern(r.size, uint64(i+1)), times: newHistogram()}
+	}
+	runtime.GC() // so that no garbage of the last case is collected in this one
+	r.warmUp(loops)
+	r.measure(loops)
+	return nil
+}
+
+func (r *round) warmUp(loops []*loop) {
+	limit := warmUp
+	if d := r.config.duration(); d > 0 {
+		limit = min(limit, d)
+	}
+	r.runLoops(loops, r.clock.now()+int64(limit))
+	for _, l := range loops {
+		l.times.Reset()
+	}
+	r.mu.Lock()
+	r.times.Reset()
+	r.mu.Unlock()
+	r.done.Store(0)
+}
+
+func (r *round) measure(loops []*loop) {
+	start := r.clock.now()
+	r.mu.Lock()
+	r.started = start
+	r.mu.Unlock()
+	until := int64(0)
+	if d := r.config.duration(); d > 0 {
+		until = start + int64(d)
+	}
+	r.runLoops(loops, until)
+	end := r.clock.now()
+	r.mu.Lock()
+	r.ended = end
+	r.mu.Unlock()
+	for _, l := range loops {
+		r.publish(l.times)
+		r.mu.Lock()
+		r.errors += l.errors
+		r.first = cmp.Or(r.first, l.firstError)
+		r.failed = r.failed || l.broken
+		r.mu.Unlock()
+	}
+}
+
+// runLoops runs all callers until they have made the round's calls, if those are counted, or until the given time of clock.
+func (r *round) runLoops(loops []*loop, until int64) {
+	var running sync.WaitGroup
+	for i, l := range loops {
+		count := r.share(i)
+		if r.config.Calls > 0 && count == 0 {
+			continue // more callers than calls
+		}
+		running.Go(func() { l.run(count, until) })
+	}
+	running.Wait()
+}
+
+// share returns how many of the round's calls the i-th caller makes.
+func (r *round) share(i int) int64 {
+	n := int64(r.config.Inflight)
+	share := r.config.Calls / n
+	if int64(i) < r.config.Calls%n {
+		share++
+	}
+	return share
+}
+
+// tick is called by callers now and then, with the calls made since and the times recorded since the last publish.
+func (r *round) tick(calls int64, times *hdrhistogram.Histogram) {
+	r.done.Add(calls)
+	if r.watched.Load() {
+		r.publish(times)
+	}
+}
+
+// publish moves times to the round's.
+func (r *round) publish(times *hdrhistogram.Histogram) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.times.Merge(times)
+	times.Reset()
+}
+
+// sample summarises what has been published.
+func (r *round) sample() sample {
+	elapsed := r.elapsed()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := newSample(r.times, r.config.Inflight, elapsed)
+	s.errors, s.firstError = r.errors, r.first
+	return s
+}
+
+// broken reports whether a call has failed, rather than brought a wrong reply.
+func (r *round) broken() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
+}
+
+// elapsed returns for how long the round has been measured, in ns.
+func (r *round) elapsed() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.started == 0:
+		return 0
+	case r.ended == 0:
+		return r.clock.now() - r.started
+	}
+	return r.ended - r.started
+}
+
+// fraction returns how much of the round's measuring is done, 0 to 1.
+func (r *round) fraction() float64 {
+	if r.config.Calls > 0 {
+		return min(float64(r.done.Load())/float64(r.config.Calls), 1)
+	}
+	return min(float64(r.elapsed())/float64(r.config.duration()), 1)
+}

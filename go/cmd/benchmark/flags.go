@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"nanorpc/go/bench"
+)
+
+// options are what the command line says.
+type options struct {
+	config bench.Config // without PeerCommand
+	json   bool
+}
+
+const usage = `Usage: benchmark [flags]
+
+Measures round trips between two processes: this one calls a function of a peer
+process that echoes the payload, through NanoRPC (nanorpc), through a Unix
+socket (uds), and through the least that two processes can do (limit: both spin
+on two cache lines of shared memory and move no payload at all).
+
+Examples:
+  benchmark
+  benchmark -transport nanorpc,uds -size 64,4k,1MiB -rounds 11
+  benchmark -transport nanorpc -size 64 -inflight 16 -duration 2s
+  benchmark -n 100000 -json > results.jsonl
+
+Flags:
+`
+
+const method = `
+What is measured: the time from just before a call to just after it, with one
+reading of the clock in it (here %v, not subtracted). Each reply is compared
+with its request, outside of that time. The loop is closed: a caller makes its
+next call when the last is answered, so these are round-trip times, not response
+times under a given load.
+
+In each round all cases, a transport with a size, are measured in turn, after
+connecting anew and warming up. Figures are medians over the rounds; beside the
+p50 stand its lowest and highest round. With -inflight 1, calls/s is what a
+caller reaches that does nothing but call; with more, calls over elapsed time.
+With -inflight above 1, uds has a connection for each caller, nanorpc one client
+for all.
+
+-json prints a line for each case: transport, size_bytes, inflight, calls,
+mean_ns, p50_ns, p99_ns, p999_ns, calls_per_s, errors, and rounds, p50_low_ns,
+p50_high_ns.
+
+Exit status: 0 if every call was answered rightly, 1 if not, 2 for wrong flags,
+130 when interrupted (finished rounds are still printed).
+`
+
+// parse reads the command line. With -h it prints the help on out and returns flag.ErrHelp.
+func parse(args []string, out io.Writer) (options, error) {
+	o := options{config: bench.DefaultConfig()}
+	c := &o.config
+	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Var((*nameList)(&c.Transports), "transport", "what to measure, a comma-separated `list`: "+strings.Join(bench.Transports(), ", "))
+	f.Var((*sizeList)(&c.Sizes), "size", "payload lengths in bytes, a comma-separated `list`; also 4k, 64KiB, 1MiB")
+	f.IntVar(&c.Inflight, "inflight", c.Inflight, "`number` of concurrent callers")
+	f.Int64Var(&c.Calls, "n", 0, "`number` of calls for each case and round, instead of -duration")
+	duration := f.Duration("duration", time.Duration(c.DurationMS)*time.Millisecond, "how `long` to measure each case in each round, such as 300ms or 2s")
+	f.IntVar(&c.Rounds, "rounds", c.Rounds, "`number` of rounds")
+	f.StringVar(&c.Spin, "spin", c.Spin, "how both ends of nanorpc wait, a `policy`: adaptive, busy or none")
+	f.BoolVar(&c.Pin, "pin", false, "keep this process on one CPU and the peers on another")
+	f.BoolVar(&o.json, "json", false, "print JSON, one object a line for each case")
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, usage)
+		printFlags(out, f)
+		fmt.Fprintf(out, method, bench.ClockCost())
+		return o, err
+	} else if err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q: everything is said with flags", f.Arg(0))
+	}
+	given := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case given["n"] && given["duration"]:
+		return o, errors.New("use -n or -duration, not both")
+	case given["n"] && c.Calls < 1:
+		return o, fmt.Errorf("-n %d: use at least 1", c.Calls)
+	}
+	c.DurationMS = int64(math.Ceil(float64(*duration) / float64(time.Millisecond)))
+	return o, nil
+}
+
+// printFlags is flag.PrintDefaults in 80 columns.
+func printFlags(out io.Writer, flags *flag.FlagSet) {
+	flags.VisitAll(func(f *flag.Flag) {
+		argument, text := flag.UnquoteUsage(f)
+		text = "      " + text
+		if f.DefValue != "0" && f.DefValue != "false" {
+			between := " "
+			if len(text)+len(f.DefValue) > 68 {
+				between = "\n      "
+			}
+			text += between + "(default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(out, "%s\n%s\n", strings.TrimRight("  -"+f.Name+" "+argument, " "), text)
+	})
+}
+
+// nameList is a flag of comma-separated names.
+type nameList []string
+
+func (l *nameList) String() string { return strings.Join(*l, ",") }
+
+func (l *nameList) Set(text string) error {
+	*l = nil
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			return errors.New("an empty name in the list")
+		}
+		*l = append(*l, name)
+	}
+	return nil
+}
+
+// sizeList is a flag of comma-separated byte counts.
+type sizeList []int
+
+func (l *sizeList) String() string {
+	var texts []string
+	for _, size := range *l {
+		texts = append(texts, sizeText(size))
+	}
+	return strings.Join(texts, ",")
+}
+
+func (l *sizeList) Set(text string) error {
+	*l = nil
+	for item := range strings.SplitSeq(text, ",") {
+		size, err := parseSize(strings.TrimSpace(item))
+		if err != nil {
+			return err
+		}
+		*l = append(*l, size)
+	}
+	return nil
+}
+
+// parseSize returns the number of bytes that text says: 64, 4k, 4KiB, 1M, 1MiB. k and M are powers of 1024, in either case.
+func parseSize(text string) (int, error) {
+	number, unit := strings.ToLower(text), 1
+	for _, suffix := range []struct {
+		text  string
+		bytes int
+	}{{"kib", 1 << 10}, {"k", 1 << 10}, {"mib", 1 << 20}, {"m", 1 << 20}, {"b", 1}} {
+		if rest, ok := strings.CutSuffix(number, suffix.text); ok {
+			number, unit = strings.TrimSpace(rest), suffix.bytes
+			break
+		}
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n > math.MaxInt/unit {
+		return 0, fmt.Errorf("%q is no size: use bytes such as 64 or 4096, or 4k, 64KiB, 1MiB", text)
+	}
+	return n * unit, nil
+}

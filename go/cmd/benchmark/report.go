@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"nanorpc/go/bench"
+)
+
+// report prints results.
+type report interface {
+	// finished takes a case that has finished all its rounds.
+	finished(bench.Result)
+	// end takes all cases with at least one finished round, and returns the first error of printing.
+	end([]bench.Result) error
+}
+
+// lineReport prints a JSON object for each case, as soon as it is finished.
+type lineReport struct {
+	out     io.Writer
+	printed int
+	err     error
+}
+
+func (l *lineReport) finished(r bench.Result) {
+	if l.err != nil {
+		return
+	}
+	l.printed++
+	l.err = json.NewEncoder(l.out).Encode(r)
+}
+
+// end prints those that an interrupted run has not finished. Cases finish in the order of results.
+func (l *lineReport) end(results []bench.Result) error {
+	for _, r := range results[l.printed:] {
+		l.finished(r)
+	}
+	return l.err
+}
+
+// tableReport prints a table at the end, as the ratios need all transports.
+type tableReport struct {
+	out    io.Writer
+	config bench.Config
+}
+
+func (t *tableReport) finished(bench.Result) {}
+
+func (t *tableReport) end(results []bench.Result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	_, err := io.WriteString(t.out, t.render(results))
+	return err
+}
+
+// baseline is the transport that the last column compares with.
+const baseline = "uds"
+
+func (t *tableReport) render(results []bench.Result) string {
+	rows := [][]string{{"transport", "size", "p50", "low-high", "p99", "p99.9", "mean", "calls/s", "vs " + baseline}}
+	base := make(map[int]float64)
+	for _, r := range results {
+		if r.Transport == baseline {
+			base[r.SizeBytes] = r.P50NS
+		}
+	}
+	for i, r := range results {
+		if i > 0 && r.SizeBytes != results[i-1].SizeBytes {
+			rows = append(rows, nil)
+		}
+		ratio := ""
+		if b, ok := base[r.SizeBytes]; ok && r.Transport != baseline && r.P50NS > 0 {
+			ratio = ratioText(b / r.P50NS)
+		}
+		rows = append(rows, []string{
+			r.Transport, sizeText(r.SizeBytes), timeText(r.P50NS), rangeText(r.P50LowNS, r.P50HighNS, r.P50NS),
+			timeText(r.P99NS), timeText(r.P999NS), timeText(r.MeanNS), countText(r.CallsPerS), ratio,
+		})
+	}
+	return align(rows) + "\n" + t.legend(results) + "\n"
+}
+
+// legend says how the figures came about.
+func (t *tableReport) legend(results []bench.Result) string {
+	c := t.config
+	rounds := func(a, b bench.Result) int { return cmp.Compare(a.Rounds, b.Rounds) }
+	finished := plural(slices.MaxFunc(results, rounds).Rounds, "round")
+	if least := slices.MinFunc(results, rounds).Rounds; least < slices.MaxFunc(results, rounds).Rounds {
+		finished = fmt.Sprintf("%d to %s", least, finished)
+	}
+	length := (time.Duration(c.DurationMS) * time.Millisecond).String()
+	if c.Calls > 0 {
+		length = plural(int(c.Calls), "call")
+	}
+	return fmt.Sprintf("%d in flight, %s of %s; reading the clock, %v, is in every time.",
+		c.Inflight, finished, length, bench.ClockCost())
+}
+
+// align pads columns: the first to the left, the others to the right. An empty row stays empty.
+func align(rows [][]string) string {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			padding := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				line.WriteString(cell + padding)
+			} else {
+				line.WriteString("  " + padding + cell)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,200 @@
+package nanorpc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"nanorpc/go/nanorpc"
+)
+
+func TestClientsAndGoroutines(t *testing.T) {
+	_, _, dir := startServer(t)
+	var clients []*child
+	for range 8 {
+		clients = append(clients, startRole(t, "checksums", dir))
+	}
+	for _, c := range clients {
+		if err := c.Wait(); err != nil {
+			t.Errorf("%v: %s", err, c.stderr.String())
+		}
+	}
+}
+
+// TestMoreCallersThanSlots has callers queue for slots, small and large payloads mixed, with an arena that holds few of the large ones.
+func TestMoreCallersThanSlots(t *testing.T) {
+	_, where, _ := startServer(t, nanorpc.WithArena(1<<20), nanorpc.WithMaxPayload(1<<18))
+	client := dial(t, where)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var callers sync.WaitGroup
+	for i := range 300 {
+		callers.Go(func() {
+			payload := bytes.Repeat([]byte{byte(i)}, i*i%200_000)
+			for range 20 {
+				reply, err := client.Call(ctx, "echo", payload)
+				if err != nil || !bytes.Equal(reply, payload) {
+					t.Errorf("caller %d: %d bytes of %d, %v", i, len(reply), len(payload), err)
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+func TestSlowHandlerDoesNotHoldUpOthers(t *testing.T) {
+	_, where, _ := startServer(t)
+	client := dial(t, where)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var sleeping sync.WaitGroup
+	defer sleeping.Wait()
+	for range 10 {
+		sleeping.Go(func() {
+			if _, err := client.Call(ctx, "sleep", []byte("2000")); !errors.Is(err, context.Canceled) {
+				t.Error("the sleepers ended before the echoes:", err)
+			}
+		})
+	}
+	for i := range 1000 {
+		mustEcho(t, client, fmt.Appendf(nil, "echo %d beside sleepers", i))
+	}
+	cancel()
+}
+
+// TestQuickMethodThatTurnsSlow: the connection's leader runs a method that has always been quick, and must be relieved of it.
+func TestQuickMethodThatTurnsSlow(t *testing.T) {
+	srv, where, _ := startServer(t)
+	release := make(chan struct{})
+	err := srv.Handle("moody", func(_ context.Context, request []byte) ([]byte, error) {
+		if string(request) == "slow" {
+			<-release
+		}
+		return request, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := dial(t, where)
+	for range 1000 {
+		if _, err := client.Call(context.Background(), "moody", []byte("quick")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := client.Call(context.Background(), "moody", []byte("slow"))
+		ended <- err
+	}()
+	// The echoes are answered although the slow call never ends by itself.
+	for range 1000 {
+		mustEcho(t, client, []byte("beside the slow call"))
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeadlineAndLateReply(t *testing.T) {
+	_, where, _ := startServer(t)
+	client := dial(t, where)
+	for range 200 { // more than there are slots: late replies must free theirs
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
+		_, err := client.Call(ctx, "sleep", []byte("20"))
+		cancel()
+		if !errors.Is(err, nanorpc.ErrDeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal("a call with a deadline before the handler's end:", err)
+		}
+		// A late "20" must never be taken for this reply.
+		mustEcho(t, client, []byte("not 20"))
+	}
+}
+
+func TestCancel(t *testing.T) {
+	_, where, _ := startServer(t)
+	client := dial(t, where)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		_, err := client.Call(ctx, "sleep", []byte("300"))
+		ended <- err
+	}()
+	time.Sleep(10 * time.Millisecond) // so that the caller is likely to sleep in the kernel
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := client.Call(ctx, "echo", nil); !errors.Is(err, context.Canceled) {
+		t.Error("a call with a context that has ended:", err)
+	}
+}
+
+func TestCloseWithCallsInFlight(t *testing.T) {
+	_, where, _ := startServer(t)
+	before := segments(t)
+	client := dial(t, where)
+	ended := make(chan error)
+	for range 5 {
+		go func() {
+			_, err := client.Call(context.Background(), "sleep", []byte("50"))
+			ended <- err
+		}()
+	}
+	mustEcho(t, client, nil)
+	client.Close()
+	for range 5 {
+		if err := <-ended; !errors.Is(err, nanorpc.ErrClientClosed) {
+			t.Error(err)
+		}
+	}
+	if _, err := client.Call(context.Background(), "echo", nil); !errors.Is(err, nanorpc.ErrClientClosed) {
+		t.Error("a call after Close:", err)
+	}
+	eventually(t, "both ends unmap the segment", func() bool { return segments(t) == before })
+}
+
+func TestShutdownServesCallsInFlight(t *testing.T) {
+	dir := t.TempDir()
+	where := nanorpc.WithDirectory(dir)
+	srv, err := newTestServer(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- srv.Serve(ctx) }()
+	client := dial(t, where)
+	started := make(chan error)
+	for range 3 {
+		go func() {
+			reply, err := client.Call(context.Background(), "sleep", []byte("200"))
+			if err == nil && string(reply) != "200" {
+				err = fmt.Errorf("reply %q", reply)
+			}
+			started <- err
+		}()
+	}
+	mustEcho(t, client, nil)
+	time.Sleep(50 * time.Millisecond) // the sleepers have been submitted; their handlers take longer than this
+	cancel()
+	for range 3 {
+		if err := <-started; err != nil {
+			t.Error("a call in flight at the shutdown:", err)
+		}
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if _, err := client.Call(context.Background(), "echo", nil); !errors.Is(err, nanorpc.ErrServerGone) {
+		t.Error("a call after the shutdown:", err)
+	}
+	if err := srv.Listen(); !errors.Is(err, nanorpc.ErrServerClosed) {
+		t.Error("listen after the shutdown:", err)
+	}
+}

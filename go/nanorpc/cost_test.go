@@ -1,0 +1,95 @@
+package nanorpc_test
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"nanorpc/go/nanorpc"
+)
+
+func TestCallsDoNotAllocate(t *testing.T) {
+	dir := t.TempDir()
+	startRole(t, "server", dir)
+	client := dial(t, nanorpc.WithDirectory(dir))
+	ctx := context.Background()
+	for _, size := range []int{0, 64, 4096, 1 << 20} {
+		request, reply := make([]byte, size), make([]byte, 0, size)
+		allocations := testing.AllocsPerRun(100, func() {
+			if _, err := client.AppendCall(ctx, reply, "echo", request); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocations != 0 {
+			t.Errorf("a call with %d bytes makes %v allocations", size, allocations)
+		}
+	}
+}
+
+// TestIdleServerSleeps has ten clients that have called and now do not.
+func TestIdleServerSleeps(t *testing.T) {
+	dir := t.TempDir()
+	server := startRole(t, "server", dir)
+	where := nanorpc.WithDirectory(dir)
+	for range 10 {
+		client := dial(t, where)
+		for range 1000 {
+			mustEcho(t, client, []byte("busy"))
+		}
+	}
+	const window = 2 * time.Second
+	time.Sleep(window / 4) // spinning has faded out
+	before := cpuTime(t, server.Process.Pid)
+	time.Sleep(window)
+	used := cpuTime(t, server.Process.Pid) - before
+	t.Logf("the idle server used %v of CPU in %v", used, window)
+	if used > window/20 { // a spinning connection would use all of a CPU
+		t.Errorf("the idle server used %v of CPU in %v", used, window)
+	}
+}
+
+// cpuTime returns the user and system time of a process (proc_pid_stat(5)).
+func cpuTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	var ticks int64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	const ticksPerSecond = 100 // USER_HZ
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+// BenchmarkCall is a round trip to another process. ./benchmark compares it with other transports.
+func BenchmarkCall(b *testing.B) {
+	dir := b.TempDir()
+	startRole(b, "server", dir)
+	ctx := context.Background()
+	client, err := nanorpc.Dial(ctx, service, nanorpc.WithDirectory(dir))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	for _, size := range []int{64, 4096, 65536} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			request, reply := make([]byte, size), make([]byte, 0, size)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := client.AppendCall(ctx, reply, "echo", request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
