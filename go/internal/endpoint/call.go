@@ -66,6 +66,9 @@ func (c *Call) Reply(payload []byte) {
 // Fail answers the call with a handler's error text.
 func (c *Call) Fail(text string) { c.fail(wire.StatusHandlerError, text) }
 
+// Expire answers the call of a handler that gave up because the deadline has passed.
+func (c *Call) Expire() { c.Publish(wire.StatusDeadline, 0, 0) }
+
 // maxErrorText is enough for any message, and fits an arena of the smallest size.
 const maxErrorText = 4096
 
