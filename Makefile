@@ -1,0 +1,83 @@
+# make            builds ./server, ./client and ./benchmark
+# make help       lists the rest
+#
+# Everything that is missing is installed: system packages with apt-get (as root, or with sudo that asks for no password; else the command to run is
+# printed), Python packages, and Go where there is none, into ./.venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+GO_SOURCES := go.mod go.sum $(shell find go -name '*.go' -o -name '*.s')
+PYTHON_SOURCES := pyproject.toml setup.py $(shell find python gui -name '*.py' -not -path 'python/tests/*')
+
+# The Go command: found when a recipe first needs it, after the set-up.
+GO = $(or $(GO_FOUND),$(eval GO_FOUND := $$(shell $(BIN)/python python/packaging/toolchain.py))$(GO_FOUND))
+export GOTOOLCHAIN := local
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
+
+.PHONY: build
+build: server client benchmark ## build ./server, ./client and ./benchmark (also: make)
+
+.PHONY: run
+run: build $(VENV)/installed ## start a server, call it from Go and Python, compare with Unix sockets, write a plot
+	PATH="$(CURDIR)/$(BIN):$$PATH" docs/examples/tour.sh
+
+.PHONY: gui
+gui: $(VENV)/installed ## open the dashboard
+	$(BIN)/python -m nanorpc.gui
+
+.PHONY: test
+test: check test-go test-race test-python test-gui ## run every check and test
+
+.PHONY: check
+check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
+	unformatted=$$("$$(dirname $(GO))/gofmt" -l go) && { [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check .
+	$(BIN)/mypy python/nanorpc gui python/packaging
+
+.PHONY: test-go
+test-go: $(VENV)/installed ## Go tests
+	$(GO) test -count=1 ./...
+
+.PHONY: test-race
+test-race: $(VENV)/installed ## Go tests with the race detector
+	$(GO) test -count=1 -race ./...
+
+.PHONY: test-python
+test-python: $(VENV)/installed build ## Python tests
+	$(BIN)/python -m pytest python/tests --ignore=python/tests/gui
+
+.PHONY: test-gui
+test-gui: $(VENV)/installed ## dashboard tests, without a display
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest python/tests/gui
+
+.PHONY: setup
+setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv
+
+server client benchmark: $(GO_SOURCES) | $(VENV)/ready
+	$(GO) build -o $@ ./go/cmd/$@
+
+$(VENV)/ready: .ci/setup pyproject.toml python/packaging/toolchain.py
+	.ci/setup $(PYTHON) $(VENV)
+	touch $@
+
+$(VENV)/installed: $(VENV)/ready $(GO_SOURCES) $(PYTHON_SOURCES)
+	PATH="$$(dirname $(GO)):$$PATH" $(BIN)/python -m pip install --quiet --no-build-isolation '.[test,dev]'
+	touch $@
+
+.PHONY: clean
+clean: ## remove what has been built, and ./.venv
+	rm -rf server client benchmark build dist out $(VENV) *.egg-info
