@@ -7,7 +7,7 @@ from setuptools import Extension, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "python" / "packaging"))
 
-from build_core import BuildCore  # noqa: E402
+from build_core import BuildCore
 
 setup(
     ext_modules=[Extension("nanorpc._core", sources=[])],

@@ -12,6 +12,7 @@ import (
 const (
 	echoService = "bench"
 	echoMethod  = "echo"
+	clientCalls = 64 // of one client are in flight at most: see nanorpc.Client
 )
 
 // nanoRPC is the public API of package nanorpc.
@@ -31,7 +32,7 @@ func (nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) erro
 		nanorpc.WithDirectory(p.Directory),
 		nanorpc.WithSpin(spin),
 		nanorpc.WithMaxPayload(max(p.MaxSize, 1)),
-		nanorpc.WithArena(max(block*p.Inflight, nanorpc.DefaultArena)))
+		nanorpc.WithArena(max(block*min(p.Inflight, clientCalls), nanorpc.DefaultArena)))
 	if err := server.Handle(echoMethod, echo); err != nil {
 		return fmt.Errorf("register %s: %w", echoMethod, err)
 	}

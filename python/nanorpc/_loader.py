@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from types import ModuleType
@@ -42,7 +43,7 @@ def _load() -> ModuleType:
     with _lock:
         if _core is None:
             try:
-                from nanorpc import _core as extension
+                extension = importlib.import_module("nanorpc._core")
             except ImportError as error:
                 raise NanoRPCError(f"the core of NanoRPC is not built for this Python: run pip install . in its directory ({error})") from error
             # What the generated Python module would do, less its change of directory and its hook in Python's garbage collector.

@@ -59,7 +59,8 @@ def _echo(connection: socket) -> None:
 
 class Messages:
     """Messages with a length before them, over a stream socket, with as few system calls as that takes: one to send, and for short ones
-    one to receive."""
+    one to receive.
+    """
 
     def __init__(self, connection: socket) -> None:
         self._socket = connection

@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the running services and their methods")
     listing.set_defaults(run=_list)
     for command in (call, listing):
-        command.add_argument("--directory", help="where services are found (default: $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc, else /tmp/nanorpc-<uid>)")
+        command.add_argument(
+            "--directory", help="where services are found (default: $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc, else /tmp/nanorpc-<uid>)"
+        )
 
     bench = commands.add_parser(
         "bench",
@@ -56,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure round trips of a Python client that calls a Go server through NanoRPC, beside Python at both ends of a Unix "
         "stream socket, and the floor: two processes that spin on shared memory. For Go clients, use ./benchmark.",
     )
-    bench.add_argument("--size", type=_sizes, default=[64, 4096, 65536], metavar="A,B", help="payload sizes, as in 64,4KiB,1M (default: 64,4096,65536)")
+    bench.add_argument(
+        "--size", type=_sizes, default=[64, 4096, 65536], metavar="A,B", help="payload sizes, as in 64,4KiB,1M (default: 64,4096,65536)"
+    )
     bench.add_argument("--duration", type=_positive, default=0.3, metavar="SECONDS", help="for each case and round (default: 0.3)")
     bench.add_argument("--rounds", type=_count, default=5, metavar="N", help="rounds; figures are their medians (default: 5)")
     bench.add_argument("--json", action="store_true", help="print one JSON object for each case")
@@ -117,9 +121,7 @@ def _bench(options: argparse.Namespace) -> int:
         for case in of_size.values():
             spread = f"{_time(case.p50_low_ns)}–{_time(case.p50_high_ns)}"
             faster = f"{of_size['uds'].p50_ns / case.p50_ns:.1f}×"
-            print(
-                f"{case.transport:<9} {size:>8} {_time(case.p50_ns):>9} {spread:>17} {_time(case.p99_ns):>9} {case.calls_per_s:>9.0f} {faster:>8}"
-            )
+            print(f"{case.transport:<9} {size:>8} {_time(case.p50_ns):>9} {spread:>17} {_time(case.p99_ns):>9} {case.calls_per_s:>9.0f} {faster:>8}")
     failed = sum(case.errors for case in cases)
     if failed:
         print(f"{failed} replies differed from their requests", file=sys.stderr)

@@ -114,7 +114,7 @@ class Client:
         try:
             if length > self._inline:
                 offset = self._reserve(slot, length, deadline)
-            self._map[offset : offset + length] = payload  # type: ignore[assignment]  # typeshed: bytes only
+            self._map[offset : offset + length] = payload
             submitted = True
             result = self._call(self._handle, slot, number, offset, length, deadline)
             if result < 0:

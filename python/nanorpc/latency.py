@@ -149,7 +149,8 @@ def _peer(transport: str, max_size: int) -> Iterator[Path]:
         with subprocess.Popen(
             [sys.executable, "-m", "nanorpc._peer", json.dumps(argument)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
-            assert process.stdin is not None and process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout is not None
             if not json.loads(process.stdout.readline() or b"{}").get("ready"):
                 raise NanoRPCError(f"the {transport} server's process did not start")
             yield socket_directory

@@ -139,9 +139,7 @@ class Server:
 class _Running:
     """A server that runs: its number in the core, its threads, and its maps of the connections' segments."""
 
-    def __init__(
-        self, service: str, options: tuple[str, str, int, int], methods: dict[str, Callable[[bytes], Any]], threads: int
-    ) -> None:
+    def __init__(self, service: str, options: tuple[str, str, int, int], methods: dict[str, Callable[[bytes], Any]], threads: int) -> None:
         self._core = core()
         self._handle = checked(self._core.pycore_ServerNew(service, *options))
         self._functions: list[Callable[[bytes], Any]] = []
@@ -155,9 +153,7 @@ class _Running:
         except BaseException:
             self._core.pycore_ServerForget(self._handle)
             raise
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"nanorpc-{service}-{i}", daemon=True) for i in range(threads)
-        ]
+        self._threads = [threading.Thread(target=self._serve, name=f"nanorpc-{service}-{i}", daemon=True) for i in range(threads)]
         for thread in self._threads:
             thread.start()
 
@@ -217,7 +213,7 @@ class _Running:
         if offset < 0:
             core.pycore_CallReject(handle, ticket, offset)
             return
-        segment[offset : offset + length] = reply  # type: ignore[assignment]  # typeshed: bytes only
+        segment[offset : offset + length] = reply
         core.pycore_CallReply(handle, ticket, failed)
 
     def _map(self, connection: int) -> mmap.mmap:

@@ -1,7 +1,7 @@
 """Builds the extension module nanorpc._core from go/pycore with gopy.
 
-gopy can run the whole build, but links libpython, which an extension must not do: this does gopy's steps one by one. gopy writes a Go file of exported
-C functions and a Python script, build.py, which writes the C file of the module (with pybindgen); Go compiles both into one shared object.
+gopy can run the whole build, but links libpython, which an extension must not do: this does gopy's steps one by one. gopy writes a Go file of
+exported C functions and a Python script, build.py, which writes the C file of the module (with pybindgen); Go compiles both into one shared object.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def _check_platform() -> None:
         raise PlatformError("NanoRPC needs CPython")
     compiler = os.environ.get("CC", "gcc").split()[0]
     if shutil.which(compiler) is None:
-        raise CompileError(f"building NanoRPC needs a C compiler, and {compiler} is not there. On Debian and Ubuntu: sudo apt-get install build-essential")
+        raise CompileError(
+            f"building NanoRPC needs a C compiler, and {compiler} is not there. On Debian and Ubuntu: sudo apt-get install build-essential"
+        )
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         raise CompileError("building NanoRPC needs Python's headers (Python.h). On Debian and Ubuntu: sudo apt-get install python3-dev")
 

@@ -35,7 +35,7 @@ func lockName(path, service string) (*os.File, error) {
 			f.Close()
 			continue
 		}
-		if err := f.Truncate(0); err == nil {
+		if err = f.Truncate(0); err == nil {
 			_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
 		}
 		if err != nil {
