@@ -46,7 +46,9 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 	$(GO) run $(STATICCHECK) ./...
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
-	$(BIN)/mypy python/nanorpc gui python/packaging
+	rm -rf build/types && mkdir -p build/types && cp -r python/nanorpc build/types/ && cp -r gui build/types/nanorpc/gui
+	$(BIN)/mypy -p nanorpc
+	$(BIN)/mypy python/packaging
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests

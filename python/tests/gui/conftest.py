@@ -1,0 +1,51 @@
+"""Fixtures for the dashboard's tests, which run without a display."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nanorpc
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "services"
+    path.mkdir(mode=0o700)
+    monkeypatch.setenv("NANORPC_DIR", str(path))
+    return path
+
+
+@pytest.fixture
+def service(directory: Path) -> Iterator[nanorpc.Server]:
+    """A running server with some methods."""
+    import threading
+
+    server = nanorpc.Server("greeter")
+    release = threading.Event()
+
+    @server.method
+    def hello(name: bytes) -> bytes:
+        return b"hello, " + name
+
+    @server.method
+    def binary(request: bytes) -> bytes:
+        return b"\xff\x00" + request
+
+    @server.method
+    def fail(request: bytes) -> bytes:
+        raise ValueError("no good")
+
+    @server.method
+    def wait(request: bytes) -> bytes:
+        release.wait(60)
+        return b""
+
+    with server:
+        yield server
+        release.set()

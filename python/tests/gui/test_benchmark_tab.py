@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+
+import pytest
+from PyQt5.QtCore import QTimer
+from pytestqt.qtbot import QtBot
+
+from nanorpc.gui.benchmark_tab import BenchmarkTab
+from nanorpc.gui.window import Window
+
+LIMIT = 120_000  # ms; generous, as machines are shared
+
+
+@pytest.fixture
+def tab(qtbot: QtBot, directory: Path) -> BenchmarkTab:
+    window = Window(str(directory))
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    return window.benchmark
+
+
+def choose(tab: BenchmarkTab, transports: set[str], sizes: str, duration: float, rounds: int) -> None:
+    for name, box in tab.transports.items():
+        box.setChecked(name in transports)
+    tab.sizes.setText(sizes)
+    tab.duration.setValue(duration)
+    tab.rounds.setValue(rounds)
+
+
+def test_run_shows_measured_figures(tab: BenchmarkTab, qtbot: QtBot, tmp_path: Path) -> None:
+    choose(tab, {"nanorpc", "uds"}, "64, 4 KiB", 0.05, 2)
+    tab.start_button.click()
+    assert tab.running
+    assert not tab.start_button.isEnabled()
+    qtbot.waitUntil(lambda: not tab.running, timeout=LIMIT)
+    assert tab.progress.value() == tab.progress.maximum()
+    assert tab.table.rowCount() == 4
+    rows = [[tab.table.item(row, column).text() for column in range(tab.table.columnCount())] for row in range(4)]
+    assert {(row[0], row[1]) for row in rows} == {("nanorpc", "64 B"), ("uds", "64 B"), ("nanorpc", "4 KiB"), ("uds", "4 KiB")}
+    assert all(row[-1] == "0" for row in rows), "wrong replies"
+
+    tab.export(tmp_path / "out.json")
+    cases = [json.loads(line) for line in (tmp_path / "out.json").read_text().splitlines()]
+    assert all(case["calls"] > 0 and 0 < case["p50_ns"] <= case["p99_ns"] for case in cases)
+    tab.export(tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as file:
+        assert [float(row["p50_ns"]) for row in csv.DictReader(file)] == [case["p50_ns"] for case in cases]
+    tab.export(tmp_path / "out.png")
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+    drawn = {name: line.get_xydata().tolist() for name, line in tab.charts._lines.items()}
+    for case in cases:
+        assert [case["size_bytes"], case["p50_ns"]] in drawn[case["transport"]]
+
+
+def test_stop_keeps_what_was_measured(tab: BenchmarkTab, qtbot: QtBot) -> None:
+    choose(tab, {"nanorpc"}, "64", 0.2, 100)
+    tab.start()
+    qtbot.waitUntil(lambda: tab.table.rowCount() == 1 and tab.table.item(0, 9).text() not in ("", "0"), timeout=LIMIT)
+    tab.stop_button.click()
+    qtbot.waitUntil(lambda: not tab.running, timeout=LIMIT)
+    assert "Stopped" in tab.status.text()
+    assert tab.export_buttons["csv"].isEnabled()
+    assert tab.start_button.isEnabled()
+
+
+@pytest.mark.parametrize(("transports", "sizes", "text"), [({"uds"}, "64, big", "big"), (set(), "64", "transport"), ({"uds"}, "65 MiB", "too large")])
+def test_bad_input_is_explained(tab: BenchmarkTab, transports: set[str], sizes: str, text: str) -> None:
+    choose(tab, transports, sizes, 0.1, 1)
+    tab.start()
+    assert not tab.running
+    assert text in tab.error.text()
+    assert tab.error.isVisible()
+
+
+def test_event_loop_goes_on_during_a_run(tab: BenchmarkTab, qtbot: QtBot) -> None:
+    """A timer of 5 ms ticks on while the benchmark runs and draws: no slot of ours holds the loop for long.
+
+    What other processes take of the machine is in the gaps as well, so the time that this thread itself works between two ticks is measured.
+    """
+    gaps: list[int] = []
+    last = time.thread_time_ns()
+
+    def tick() -> None:
+        nonlocal last
+        now = time.thread_time_ns()
+        gaps.append(now - last)
+        last = now
+
+    choose(tab, {"limit", "nanorpc", "uds"}, "64, 4 KiB, 64 KiB, 1 MiB", 0.1, 2)
+    heartbeat = QTimer()
+    heartbeat.timeout.connect(tick)
+    heartbeat.start(5)
+    tab.start()
+    qtbot.waitUntil(lambda: not tab.running, timeout=LIMIT)
+    heartbeat.stop()
+    assert len(gaps) > 50
+    gaps.sort()
+    # A first drawing fills caches of fonts; the longest but one is what a run is like.
+    assert gaps[-2] < 250_000_000, f"the loop was held for {gaps[-2] / 1e6:.0f} ms of work"
+
+
+def test_closing_the_window_ends_the_run(qtbot: QtBot, directory: Path) -> None:
+    window = Window(str(directory))
+    qtbot.addWidget(window)
+    window.show()
+    choose(window.benchmark, {"nanorpc"}, "64", 1, 100)
+    window.benchmark.start()
+    qtbot.wait(300)
+    window.close()
+    assert not window.benchmark.running
+    children = Path("/proc/self/task").iterdir()
+    pids = [pid for task in children for pid in (task / "children").read_text().split()]
+    assert not [pid for pid in pids if b"nanorpc._peer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
