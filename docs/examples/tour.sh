@@ -43,5 +43,5 @@ echo "A thousand calls from Go"
 
 echo
 echo "Round trips beside Unix sockets; limit is two processes that only spin on shared memory"
-./benchmark -size 64,4096,65536,1048576 -duration 200ms -rounds 3 -json >out/benchmark.jsonl
+./benchmark -size 64,4096,65536,1048576 -duration 200ms -rounds 3 -output out/benchmark.jsonl
 python -m nanorpc.plot out/benchmark.jsonl out/benchmark.png

@@ -17,6 +17,7 @@ import (
 type options struct {
 	config bench.Config // without PeerCommand
 	json   bool
+	output string // file that gets what -json would print; "" for none
 }
 
 const usage = `Usage: benchmark [flags]
@@ -31,6 +32,7 @@ Examples:
   benchmark -transport nanorpc,uds -size 64,4k,1MiB -rounds 11
   benchmark -transport nanorpc -size 64 -inflight 16 -duration 2s
   benchmark -n 100000 -json > results.jsonl
+  benchmark -output results.jsonl && python -m nanorpc.plot results.jsonl p.png
 
 Flags:
 `
@@ -49,7 +51,7 @@ caller reaches that does nothing but call; with more, calls over elapsed time.
 With -inflight above 1, uds has a connection for each caller, nanorpc one client
 for all.
 
--json prints a line for each case: transport, size_bytes, inflight, calls,
+-json prints, and -output writes, a line for each case: transport, size_bytes, inflight, calls,
 mean_ns, p50_ns, p99_ns, p999_ns, calls_per_s, errors, and rounds, p50_low_ns,
 p50_high_ns.
 
@@ -72,6 +74,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&c.Spin, "spin", c.Spin, "how both ends of nanorpc wait, a `policy`: adaptive, busy or none")
 	f.BoolVar(&c.Pin, "pin", false, "keep this process on one CPU and the peers on another")
 	f.BoolVar(&o.json, "json", false, "print JSON, one object a line for each case")
+	f.StringVar(&o.output, "output", "", "`file` that gets, beside what is printed, the lines of -json")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(out, usage)
 		printFlags(out, f)
@@ -100,7 +103,7 @@ func printFlags(out io.Writer, flags *flag.FlagSet) {
 	flags.VisitAll(func(f *flag.Flag) {
 		argument, text := flag.UnquoteUsage(f)
 		text = "      " + text
-		if f.DefValue != "0" && f.DefValue != "false" {
+		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" {
 			between := " "
 			if len(text)+len(f.DefValue) > 68 {
 				between = "\n      "

@@ -64,6 +64,15 @@ func measure(ctx context.Context, o options, stdout, stderr io.Writer) int {
 	if o.json {
 		out = &lineReport{out: stdout}
 	}
+	if o.output != "" {
+		f, err := os.Create(o.output)
+		if err != nil {
+			fmt.Fprintf(stderr, "benchmark: %v\n", err)
+			return exitUsage
+		}
+		defer f.Close() // nothing is buffered: the writes have told of errors
+		out = reports{out, &lineReport{out: f}}
+	}
 	progress := newProgressLine(stderr)
 	o.config.Finished = func(r bench.Result) {
 		progress.clear()

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -42,6 +43,23 @@ func (l *lineReport) end(results []bench.Result) error {
 		l.finished(r)
 	}
 	return l.err
+}
+
+// reports are several, of the same results.
+type reports []report
+
+func (all reports) finished(r bench.Result) {
+	for _, one := range all {
+		one.finished(r)
+	}
+}
+
+func (all reports) end(results []bench.Result) error {
+	var errs []error
+	for _, one := range all {
+		errs = append(errs, one.end(results))
+	}
+	return errors.Join(errs...)
 }
 
 // tableReport prints a table at the end, as the ratios need all transports.
