@@ -181,7 +181,7 @@ class BenchmarkTab(QWidget):
         if self._run is not None:
             self._run.close()
             self._run = None
-        self._workers.wait(5000)
+        self._workers.wait(5)
 
     def export(self, path: Path) -> None:
         """Write the figures, or the charts for a name that ends in ``.png``. Raises OSError."""

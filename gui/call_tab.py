@@ -89,7 +89,9 @@ class CallTab(QWidget):
         service.addWidget(self.service, 1)
         service.addWidget(self.refresh_button)
         form = QFormLayout()
-        form.addRow("S&ervice", service)
+        label = QLabel("Ser&vice")
+        label.setBuddy(self.service)
+        form.addRow(label, service)
         form.addRow("", self.about)
         form.addRow("&Method", self.method)
         form.addRow("&Payload as", self.encoding)
@@ -152,7 +154,7 @@ class CallTab(QWidget):
         """Give up the calls in flight and wait until their threads have ended."""
         if self._client is not None:
             self._client.close()
-        self._workers.wait(5000)
+        self._workers.wait(5)
 
     def _call(self, service: str, method: str, payload: bytes, timeout: float, repeat: int) -> Reply:
         """Call a method some times, in a worker's thread."""
@@ -178,7 +180,7 @@ class CallTab(QWidget):
         self.service.addItems(names)
         if chosen in names:
             self.service.setCurrentText(chosen)
-        self.message.emit(f"{len(names)} running services" if names else "No service is running. Start one: ./server")
+        self.message.emit(f"Running services: {len(names)}" if names else "No service is running. Start one: ./server")
         if names:
             self._describe()
         else:

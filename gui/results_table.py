@@ -24,7 +24,8 @@ class ResultsTable(QTableWidget):
         self.setAlternatingRowColors(True)
         self.setAccessibleName("Results of the benchmark")
         self.verticalHeader().hide()
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.Stretch)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeToContents)
+        self.horizontalHeader().setStretchLastSection(True)
         self.setMinimumHeight(150)
 
     def show_cases(self, cases: Sequence[Case]) -> None:

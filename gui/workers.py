@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from PyQt5.QtCore import QObject, QRunnable, QThreadPool, pyqtSignal
+from PyQt5.QtCore import QObject, pyqtSignal
 
 
 class _Answer(QObject):
@@ -13,44 +14,31 @@ class _Answer(QObject):
     failed = pyqtSignal(object)
 
 
-class _Task(QRunnable):
-    def __init__(self, work: Callable[[], Any], answer: _Answer) -> None:
-        super().__init__()
-        self._work = work
-        self._answer = answer
-
-    def run(self) -> None:
-        try:
-            result = self._work()
-        except Exception as error:
-            self._send(self._answer.failed, error)
-        else:
-            self._send(self._answer.done, result)
-
-    def _send(self, signal: Any, value: object) -> None:
-        try:
-            signal.emit(value)
-        except RuntimeError:  # the window has gone meanwhile
-            return
-
-
 class Workers(QObject):
-    """Threads that work for a widget."""
+    """Threads that work for a widget. Python's, as Qt's own pool waits for its threads with the interpreter's lock held."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(4)
+        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="nanorpc-gui")
+        self._open: dict[Future[Any], _Answer] = {}
 
     def start(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
         """Run ``work`` in a thread, and then ``done`` with its result, or ``failed`` with its exception, in the window's thread."""
-        answer = _Answer(self)
+        answer = _Answer()
         answer.done.connect(done)
         answer.failed.connect(failed)
-        answer.done.connect(answer.deleteLater)
-        answer.failed.connect(answer.deleteLater)
-        self._pool.start(_Task(work, answer))
+        future = self._pool.submit(_work, work, answer)
+        self._open = {other: kept for other, kept in self._open.items() if not other.done()} | {future: answer}
 
-    def wait(self, milliseconds: int) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait until all work has ended, and return whether it has."""
-        return self._pool.waitForDone(milliseconds)
+        return not wait(self._open, seconds).not_done
+
+
+def _work(work: Callable[[], Any], answer: _Answer) -> None:
+    try:
+        result = work()
+    except Exception as error:
+        answer.failed.emit(error)
+    else:
+        answer.done.emit(result)

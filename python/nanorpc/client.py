@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nanorpc._buffer import flat
 from nanorpc._loader import check_fork, checked, core, failure, forked
+from nanorpc._place import service_directory
 from nanorpc.errors import Status, exception, status_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def connect(service: str, *, directory: str | None = None, timeout: float = 5.0,
     :raises SharedMemoryExhausted: /dev/shm has no room for the connection.
     :raises DeadlineExceeded: the server has not answered in time.
     """
-    handle = checked(core().pycore_Dial(service, directory or "", spin, max(int(timeout * 1e9), 1)))
+    handle = checked(core().pycore_Dial(service, service_directory(directory), spin, max(int(timeout * 1e9), 1)))
     return Client(service, handle)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._buffer import flat
 from nanorpc._loader import checked, core, failure
+from nanorpc._place import service_directory
 from nanorpc.errors import STATUS_BITS, InvalidName, NanoRPCError, Status, status_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Server:
         if threads < 1:
             raise ValueError(f"threads={threads}: use at least 1")
         self._service = service
-        self._options = (directory or "", spin, arena, max_payload)
+        self._options = (service_directory(directory), spin, arena, max_payload)
         self._thread_count = threads
         self._methods: dict[str, Callable[[bytes], Any]] = {}
         self._running: _Running | None = None

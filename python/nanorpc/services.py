@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from nanorpc._loader import core
+from nanorpc._place import service_directory
 from nanorpc.client import connect
 from nanorpc.errors import Incompatible, Status, exception
 
@@ -31,7 +32,7 @@ def services(directory: str | None = None) -> list[str]:
 
     :raises NotAllowed: others can write to the directory.
     """
-    answer = json.loads(core().pycore_Services(directory or ""))
+    answer = json.loads(core().pycore_Services(service_directory(directory)))
     if "status" in answer:
         raise exception(Status(answer["status"]), answer["error"])
     names: list[str] = answer["services"]

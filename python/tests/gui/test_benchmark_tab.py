@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ LIMIT = 120_000  # ms; generous, as machines are shared
 
 
 @pytest.fixture
-def tab(qtbot: QtBot, directory: Path) -> BenchmarkTab:
+def tab(qtbot: QtBot, directory: Path) -> Iterator[BenchmarkTab]:
     window = Window(str(directory))
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)
-    return window.benchmark
+    yield window.benchmark
+    window.close()
 
 
 def choose(tab: BenchmarkTab, transports: set[str], sizes: str, duration: float, rounds: int) -> None:
@@ -79,9 +81,9 @@ def test_bad_input_is_explained(tab: BenchmarkTab, transports: set[str], sizes: 
 
 
 def test_event_loop_goes_on_during_a_run(tab: BenchmarkTab, qtbot: QtBot) -> None:
-    """A timer of 5 ms ticks on while the benchmark runs and draws: no slot of ours holds the loop for long.
+    """No slot of ours holds the event loop for long while the benchmark runs and draws.
 
-    What other processes take of the machine is in the gaps as well, so the time that this thread itself works between two ticks is measured.
+    What other processes take of the machine must not count: the time that this thread itself works between two ticks of a timer is measured.
     """
     gaps: list[int] = []
     last = time.thread_time_ns()
@@ -92,17 +94,17 @@ def test_event_loop_goes_on_during_a_run(tab: BenchmarkTab, qtbot: QtBot) -> Non
         gaps.append(now - last)
         last = now
 
-    choose(tab, {"limit", "nanorpc", "uds"}, "64, 4 KiB, 64 KiB, 1 MiB", 0.1, 2)
+    choose(tab, {"limit", "nanorpc", "uds"}, "64, 4 KiB, 64 KiB, 1 MiB", 0.2, 2)
     heartbeat = QTimer()
     heartbeat.timeout.connect(tick)
     heartbeat.start(5)
     tab.start()
     qtbot.waitUntil(lambda: not tab.running, timeout=LIMIT)
     heartbeat.stop()
-    assert len(gaps) > 50
     gaps.sort()
-    # A first drawing fills caches of fonts; the longest but one is what a run is like.
-    assert gaps[-2] < 250_000_000, f"the loop was held for {gaps[-2] / 1e6:.0f} ms of work"
+    assert len(gaps) > 100
+    longest = [round(gap / 1e6) for gap in gaps[-5:]]
+    assert longest[-2] < 100, f"the longest times that the loop was held, in ms: {longest}"
 
 
 def test_closing_the_window_ends_the_run(qtbot: QtBot, directory: Path) -> None:
@@ -114,6 +116,5 @@ def test_closing_the_window_ends_the_run(qtbot: QtBot, directory: Path) -> None:
     qtbot.wait(300)
     window.close()
     assert not window.benchmark.running
-    children = Path("/proc/self/task").iterdir()
-    pids = [pid for task in children for pid in (task / "children").read_text().split()]
-    assert not [pid for pid in pids if b"nanorpc._peer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    assert not [pid for pid in children if b"nanorpc._peer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
