@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def nanorpc(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "nanorpc", *arguments], input=stdin, capture_output=True, timeout=200)
+
+
+def test_call(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert nanorpc("call", "demo", "echo", "--data", "hello").stdout == b"hello"
+    assert nanorpc("call", "demo", "echo", "-", stdin=b"\x00\xff").stdout == b"\x00\xff"
+    (tmp_path / "file").write_bytes(b"content")
+    assert nanorpc("call", "demo", "echo", str(tmp_path / "file")).stdout == b"content"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [
+        (["call", "nobody", "echo", "--data", "x"], 1, "Running services: demo"),
+        (["call", "demo", "nothing", "--data", "x"], 1, "no method 'nothing'"),
+        (["call", "demo", "echo"], 2, "--data"),
+        (["call", "demo", "echo", "/no/such/file"], 1, "No such file"),
+        (["call", "demo", "sleep", "--data", "60000", "--timeout", "0.05"], 1, "in time"),
+        (["bench", "--size", "big"], 2, "is no size"),
+        ([], 2, "COMMAND"),
+    ],
+)
+def test_mistakes(demo: subprocess.Popen[str], arguments: list[str], status: int, text: str) -> None:
+    result = nanorpc(*arguments)
+    assert (result.returncode, result.stdout) == (status, b"")
+    assert text in result.stderr.decode()
+    assert b"Traceback" not in result.stderr
+
+
+def test_list(demo: subprocess.Popen[str]) -> None:
+    line = nanorpc("list").stdout.decode()
+    assert line.startswith("demo")
+    assert str(demo.pid) in line
+    assert "sha256" in line
+
+
+def test_bench(directory: Path) -> None:
+    result = nanorpc("bench", "--size", "64,1k", "--duration", "0.05", "--rounds", "2", "--json")
+    cases = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {(case["transport"], case["size_bytes"]) for case in cases} == {(t, s) for t in ("limit", "nanorpc", "uds") for s in (64, 1024)}
+    assert all(case["calls"] > 0 and case["errors"] == 0 and case["p50_ns"] > 0 for case in cases)
+
+
+def test_plot(tmp_path: Path) -> None:
+    results, picture = tmp_path / "results.jsonl", tmp_path / "plot.png"
+    cases = [{"transport": t, "size_bytes": s, "p50_ns": 100 + s, "calls_per_s": 1e6} for t in ("nanorpc", "uds") for s in (64, 4096)]
+    results.write_text("".join(json.dumps(case) + "\n" for case in cases))
+    command = [sys.executable, "-m", "nanorpc.plot", str(results), str(picture)]
+    subprocess.run(command, check=True, timeout=100)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    results.write_text('{"other": 1}\n')
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 1
+    assert "holds no results" in result.stderr
