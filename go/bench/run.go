@@ -28,7 +28,8 @@ type Run struct {
 	ended   time.Time
 	steps   int // finished rounds of cases
 	current *Current
-	round   *round // that of current
+	round   *round     // in progress, or what Stop has cut short
+	rounds  *caseState // the case that round measures
 	cases   []caseState
 }
 
@@ -110,16 +111,17 @@ func (r *Run) Snapshot() Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := Snapshot{Progress: r.progress(), Cases: []Case{}}
-	for _, c := range r.cases {
-		finished := r.result(c)
-		if live, ok := r.live(c); ok {
+	for i := range r.cases {
+		c := r.cases[i]
+		finished := len(c.samples)
+		if live, ok := r.live(&r.cases[i]); ok {
 			c.samples = append(slices.Clip(c.samples), live)
 		}
 		if len(c.samples) == 0 {
 			continue
 		}
 		row := Case{Result: r.result(c), Distribution: []Bucket{}}
-		row.Rounds = finished.Rounds
+		row.Rounds = finished
 		times := make([]distribution, len(c.samples))
 		for i, s := range c.samples {
 			times[i] = s.times
@@ -130,9 +132,9 @@ func (r *Run) Snapshot() Snapshot {
 	return s
 }
 
-// live returns what the round in progress has measured, if it belongs to the case. r.mu is held.
-func (r *Run) live(c caseState) (sample, bool) {
-	if r.round == nil || r.transports[c.transport].name() != r.current.Transport || c.size != r.current.SizeBytes {
+// live returns what the unfinished round has measured, if it belongs to the case. r.mu is held.
+func (r *Run) live(c *caseState) (sample, bool) {
+	if r.round == nil || c != r.rounds {
 		return sample{}, false
 	}
 	r.round.watched.Store(true)
@@ -178,14 +180,14 @@ func (r *Run) progress() Progress {
 func (r *Run) end(err, cause error, stopped bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ended, r.current, r.round = time.Now(), nil, nil
+	r.ended, r.current = time.Now(), nil
 	switch {
 	case err == nil:
 		r.state = Done
 	case stopped:
-		r.state, r.err = Stopped, cause
+		r.state, r.err = Stopped, cause // what the round has measured stays
 	default:
-		r.state, r.err = Failed, err
+		r.state, r.err, r.round = Failed, err, nil
 	}
 }
 
@@ -251,7 +253,7 @@ func (r *Run) measure(ctx context.Context, c *caseState, peer *peerProcess, numb
 	t := r.transports[c.transport]
 	round := newRound(r.config, t, c.size)
 	r.mu.Lock()
-	r.current, r.round = &Current{Transport: t.name(), SizeBytes: c.size, Round: number + 1}, round
+	r.current, r.round, r.rounds = &Current{Transport: t.name(), SizeBytes: c.size, Round: number + 1}, round, c
 	r.mu.Unlock()
 
 	err := round.run(ctx, t, peer.params, c.size)

@@ -224,8 +224,15 @@ func TestStop(t *testing.T) {
 			if err := r.Wait(); !errors.Is(err, ErrStopped) {
 				t.Errorf("Wait returned %v", err)
 			}
-			if s := r.Snapshot(); s.State != Stopped || s.Error != "" || len(s.Cases) != 0 {
-				t.Errorf("after Stop: %+v", s)
+			after := r.Snapshot()
+			if after.State != Stopped || after.Error != "" || after.Current != nil {
+				t.Errorf("after Stop: %+v", after.Progress)
+			}
+			if len(after.Cases) != 1 || after.Cases[0].Calls < s.Cases[0].Calls || after.Cases[0].Rounds != 0 || after.Cases[0].Errors != 0 {
+				t.Errorf("what was measured before Stop has not stayed: %+v", after.Cases)
+			}
+			if results := r.Results(); len(results) != 0 {
+				t.Errorf("an unfinished round is a result: %+v", results)
 			}
 		})
 	}

@@ -35,8 +35,8 @@ type Current struct {
 // Snapshot is a run's progress and what it has measured up to now.
 type Snapshot struct {
 	Progress
-	// Cases are those with a finished round, or with data of the round in progress, which then counts like a finished one. They are
-	// ordered by size, then by transport, as in the Config.
+	// Cases are those with a finished round, or with data of the round that is in progress or was stopped, whose figures then count like
+	// those of a finished one. They are ordered by size, then by transport, as in the Config.
 	Cases []Case `json:"cases"`
 }
 

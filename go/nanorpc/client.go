@@ -59,7 +59,7 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 	if len(request) > math.MaxUint32 {
 		return buffer, fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, len(request))
 	}
-	l := c.endpoint.Client
+	l := c.endpoint
 	slot, err := l.Acquire(wait)
 	if err != nil {
 		return buffer, public(err)

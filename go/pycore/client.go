@@ -180,20 +180,20 @@ func Abandon(client, slot int64) int64 {
 	return 0
 }
 
-func holder(client, slot int64) (*link.Client, bool) {
+func holder(client, slot int64) (*endpoint.Client, bool) {
 	c, ok := clients.get(client)
 	if !ok || slot < 0 || slot >= wire.Slots {
 		return nil, false
 	}
-	return c.Client, true
+	return c, true
 }
 
 // fits reports whether a request lies where Reserve would have put it: Python's mistakes must not become the server's.
-func fits(c *link.Client, slot int, offset, length int64) bool {
+func fits(c *endpoint.Client, slot int, offset, length int64) bool {
 	return length >= 0 && length <= c.Layout().MaxPayload && c.Owns(slot, offset, length)
 }
 
-func await(c *link.Client, slot int, deadline int64) int64 {
+func await(c *endpoint.Client, slot int, deadline int64) int64 {
 	reply, err := c.Await(slot, sliced(deadline))
 	switch {
 	case err != nil:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nanorpc/go/bench"
+	"nanorpc/go/internal/cli"
 )
 
 // options are what the command line says.
@@ -51,9 +52,9 @@ caller reaches that does nothing but call; with more, calls over elapsed time.
 With -inflight above 1, uds has a connection for each caller, nanorpc one client
 for all.
 
--json prints, and -output writes, a line for each case: transport, size_bytes, inflight, calls,
-mean_ns, p50_ns, p99_ns, p999_ns, calls_per_s, errors, and rounds, p50_low_ns,
-p50_high_ns.
+-json prints, and -output writes, an object for each case, one a line, with the
+keys transport, size_bytes, inflight, calls, mean_ns, p50_ns, p99_ns, p999_ns,
+calls_per_s, errors, and rounds, p50_low_ns, p50_high_ns.
 
 Exit status: 0 if every call was answered rightly, 1 if not, 2 for wrong flags,
 130 when interrupted (finished rounds are still printed).
@@ -64,7 +65,6 @@ func parse(args []string, out io.Writer) (options, error) {
 	o := options{config: bench.DefaultConfig()}
 	c := &o.config
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.Var((*nameList)(&c.Transports), "transport", "what to measure, a comma-separated `list`: "+strings.Join(bench.Transports(), ", "))
 	f.Var((*sizeList)(&c.Sizes), "size", "payload lengths in bytes, a comma-separated `list`; also 4k, 64KiB, 1MiB")
 	f.IntVar(&c.Inflight, "inflight", c.Inflight, "`number` of concurrent callers")
@@ -75,12 +75,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.BoolVar(&c.Pin, "pin", false, "keep this process on one CPU and the peers on another")
 	f.BoolVar(&o.json, "json", false, "print JSON, one object a line for each case")
 	f.StringVar(&o.output, "output", "", "`file` that gets, beside what is printed, the lines of -json")
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(out, usage)
-		printFlags(out, f)
-		fmt.Fprintf(out, method, bench.ClockCost())
-		return o, err
-	} else if err != nil {
+	if err := cli.Parse(f, args, out, usage, fmt.Sprintf(method, bench.ClockCost())); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
@@ -96,22 +91,6 @@ func parse(args []string, out io.Writer) (options, error) {
 	}
 	c.DurationMS = int64(math.Ceil(float64(*duration) / float64(time.Millisecond)))
 	return o, nil
-}
-
-// printFlags is flag.PrintDefaults in 80 columns.
-func printFlags(out io.Writer, flags *flag.FlagSet) {
-	flags.VisitAll(func(f *flag.Flag) {
-		argument, text := flag.UnquoteUsage(f)
-		text = "      " + text
-		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" {
-			between := " "
-			if len(text)+len(f.DefValue) > 68 {
-				between = "\n      "
-			}
-			text += between + "(default " + f.DefValue + ")"
-		}
-		fmt.Fprintf(out, "%s\n%s\n", strings.TrimRight("  -"+f.Name+" "+argument, " "), text)
-	})
 }
 
 // nameList is a flag of comma-separated names.

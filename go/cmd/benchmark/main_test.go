@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,34 @@ func TestTable(t *testing.T) {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
+	}
+}
+
+func TestOutputFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "results.jsonl")
+	status, stdout, stderr := benchmark(t, "-transport", "limit,uds", "-size", "64", "-n", "20", "-rounds", "2", "-output", file)
+	if status != exitOK || stderr != "" || !strings.Contains(stdout, "p99.9") {
+		t.Fatalf("status %d: %s%s", status, stdout, stderr)
+	}
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var transports []string
+	for line := range strings.Lines(string(written)) {
+		var r bench.Result
+		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Calls != 40 {
+			t.Errorf("%q: %v", line, err)
+		}
+		transports = append(transports, r.Transport)
+	}
+	if !slices.Equal(transports, []string{"limit", "uds"}) {
+		t.Errorf("lines for %v", transports)
+	}
+	// Nothing is measured when the figures could not be kept.
+	status, stdout, stderr = benchmark(t, "-n", "1", "-output", filepath.Join(file, "below"))
+	if status != exitUsage || stdout != "" || !strings.Contains(stderr, "results.jsonl") {
+		t.Errorf("status %d: %s%s", status, stdout, stderr)
 	}
 }
 

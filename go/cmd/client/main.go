@@ -13,14 +13,16 @@ import (
 	"syscall"
 	"time"
 
+	"nanorpc/go/internal/cli"
 	"nanorpc/go/nanorpc"
 )
 
 const usage = `Usage: client [flags] METHOD [FILE]
        client [flags] list
 
-Calls a method with the contents of FILE, of standard input if FILE is -, or of -data, and prints the reply.
-"list" prints the running services and their methods.
+Calls a method with the contents of FILE, of standard input if FILE is -, or of
+-data, and prints the reply. "list" prints the running services and their
+methods.
 
 Examples:
   client sha256 /etc/os-release       the same digest as sha256sum
@@ -29,6 +31,11 @@ Examples:
   client -n 10000 -data hi echo       repeat, and print percentiles
 
 Flags:
+`
+
+const after = `
+Exit status: 0 if every call was answered, 1 if not, 2 for wrong flags, 130 when
+interrupted.
 `
 
 // options are the command line's.
@@ -50,11 +57,12 @@ const (
 )
 
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
+	o, err := parse(os.Args[1:], os.Stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
 	case err != nil:
+		fmt.Fprintf(os.Stderr, "client: %v\nRun client -h for help.\n", err)
 		os.Exit(exitUsage)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -70,17 +78,12 @@ func main() {
 	}
 }
 
-// parse reads the command line. It has reported the error that it returns.
-func parse(args []string, output io.Writer) (options, error) {
+// parse reads the command line. With -h it prints the help on out and returns flag.ErrHelp.
+func parse(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
-	flags.SetOutput(output)
-	flags.Usage = func() {
-		fmt.Fprint(output, usage)
-		flags.PrintDefaults()
-	}
 	flags.StringVar(&o.service, "service", "demo", "`name` of the service")
-	flags.StringVar(&o.directory, "dir", "", "`directory` of the service's socket (default $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc,\nelse /tmp/nanorpc-<uid>)")
+	flags.StringVar(&o.directory, "dir", "", cli.DirectoryUsage)
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long a call may take, as in 500ms or 1m; 0: for ever")
 	flags.IntVar(&o.repeat, "n", 1, "`number` of calls; with more than one, prints p50 and p99")
 	flags.BoolVar(&o.json, "json", false, "with -n: print the percentiles, and no reply, as a JSON object")
@@ -88,15 +91,11 @@ func parse(args []string, output io.Writer) (options, error) {
 		o.data = &text
 		return nil
 	})
-	fail := func(format string, a ...any) (options, error) {
-		err := fmt.Errorf(format, a...)
-		fmt.Fprintf(output, "client: %v\nRun \"client -h\" for help.\n", err)
-		return o, err
-	}
+	fail := func(format string, a ...any) (options, error) { return o, fmt.Errorf(format, a...) }
 	// Flags may also follow the method and the file.
 	var words []string
 	for rest := args; ; {
-		if err := flags.Parse(rest); err != nil {
+		if err := cli.Parse(flags, rest, out, usage, after); err != nil {
 			return o, err
 		}
 		if flags.NArg() == 0 {

@@ -16,12 +16,14 @@ import (
 
 	"github.com/docker/go-units"
 
+	"nanorpc/go/internal/cli"
 	"nanorpc/go/nanorpc"
 )
 
 const usage = `Usage: server [flags]
 
-Serves a demonstration service until SIGINT or SIGTERM; then lets calls in flight end, and leaves nothing behind.
+Serves a demonstration service until SIGINT or SIGTERM; then lets calls in
+flight end, and leaves nothing behind.
 
 Methods:
   echo     any bytes                          the same bytes
@@ -31,6 +33,17 @@ Methods:
 
 Flags (sizes take suffixes: 64k, 16MiB):
 `
+
+const after = `
+Exit status: 0 after SIGINT or SIGTERM, 1 when it cannot serve or calls had to
+be cut off, 2 for wrong flags.
+`
+
+// Exit statuses besides 0.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
 
 // options are the command line's.
 type options struct {
@@ -44,53 +57,47 @@ type options struct {
 }
 
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
+	o, err := parse(os.Args[1:], os.Stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
 	case err != nil:
-		os.Exit(2)
+		fmt.Fprintf(os.Stderr, "server: %v\nRun server -h for help.\n", err)
+		os.Exit(exitUsage)
 	}
 	// A second signal ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "server:", strings.TrimPrefix(err.Error(), "nanorpc: "))
-		os.Exit(1)
+		os.Exit(exitFailed)
 	}
 }
 
-// parse reads the command line. It has reported the error that it returns.
-func parse(args []string, output io.Writer) (options, error) {
+// parse reads the command line. With -h it prints the help on out and returns flag.ErrHelp.
+func parse(args []string, out io.Writer) (options, error) {
 	o := options{arena: nanorpc.DefaultArena, maxPayload: nanorpc.DefaultMaxPayload}
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	flags.SetOutput(output)
-	flags.Usage = func() {
-		fmt.Fprint(output, usage)
-		flags.PrintDefaults()
-	}
 	flags.StringVar(&o.service, "service", "demo", "`name` of the service: letters, digits, '.', '_', '-'")
-	flags.StringVar(&o.directory, "dir", "", "`directory` of the service's socket (default $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc,\nelse /tmp/nanorpc-<uid>)")
-	flags.Func("arena", "`size` of the shared memory that each client gets for requests, and again for replies,\nthat do not fit in a slot (default 16MiB)", sizeInto(&o.arena))
+	flags.StringVar(&o.directory, "dir", "", cli.DirectoryUsage)
+	flags.Func("arena", "`size` of the shared memory that each client gets for requests, and again\nfor replies, that do not fit in a slot (default 16MiB)", sizeInto(&o.arena))
 	flags.Func("max-payload", "longest request and reply: a `size` up to the arena (default 8MiB)", sizeInto(&o.maxPayload))
-	flags.Func("spin", "`policy` while waiting for calls: adaptive spins up to 50 µs, then sleeps; busy never sleeps and\ntakes a CPU per client; none always sleeps (default adaptive)", func(text string) (err error) {
+	flags.Func("spin", "`policy` while waiting for calls: adaptive spins up to 50 µs, then sleeps;\nbusy never sleeps and takes a CPU per client; none always sleeps\n(default adaptive)", func(text string) (err error) {
 		o.spin, err = nanorpc.ParseSpinPolicy(text)
 		return err
 	})
-	flags.Func("log-level", "least `level` of the messages on stderr: debug, info, warn, error (default info)", func(text string) error {
+	flags.Func("log-level", "least `level` of the messages on stderr: debug, info, warn, error\n(default info)", func(text string) error {
 		if err := o.level.UnmarshalText([]byte(text)); err != nil {
 			return errors.New("use debug, info, warn or error")
 		}
 		return nil
 	})
 	flags.DurationVar(&o.drain, "drain", nanorpc.DefaultDrainTimeout, "how long calls in flight may take to end after SIGINT or SIGTERM")
-	if err := flags.Parse(args); err != nil {
+	if err := cli.Parse(flags, args, out, usage, after); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
-		err := fmt.Errorf("unexpected argument %q: server takes flags only", flags.Arg(0))
-		fmt.Fprintln(output, "server:", err)
-		return o, err
+		return o, fmt.Errorf("unexpected argument %q: everything is said with flags", flags.Arg(0))
 	}
 	return o, nil
 }

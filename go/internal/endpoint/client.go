@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -50,6 +51,15 @@ func openSegment(s rendezvous.Segment) (*wire.Segment, error) {
 		return nil, err
 	}
 	return segment, nil
+}
+
+// Await is link.Client.Await, and ends the connection to a server that breaks the protocol: nothing it says later can be believed.
+func (c *Client) Await(slot int, w link.Wait) (link.Reply, error) {
+	reply, err := c.Client.Await(slot, w)
+	if err != nil && errors.Is(err, link.ErrProtocol) {
+		c.end(link.ErrProtocol)
+	}
+	return reply, err
 }
 
 // File returns the segment's file, for another mapping of it in this process. It is closed by Close.

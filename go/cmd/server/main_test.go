@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"nanorpc/go/nanorpc"
+)
+
+// asCommand is a variable that makes the test binary the command itself.
+const asCommand = "NANORPC_TEST_SERVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// command returns the command, whose services are found in dir.
+func command(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), asCommand+"=1", "NANORPC_DIR="+dir)
+	return cmd
+}
+
+// started is a server that has said that it is ready.
+type started struct {
+	cmd    *exec.Cmd
+	ready  string
+	stderr bytes.Buffer
+}
+
+func start(t *testing.T, dir string, args ...string) *started {
+	t.Helper()
+	s := &started{cmd: command(t, dir, args...)}
+	s.cmd.Stderr = &s.stderr
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if s.ready, err = bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		_ = s.cmd.Wait()
+		t.Fatalf("not ready: %v\n%s", err, &s.stderr)
+	}
+	return s
+}
+
+func dial(t *testing.T, dir, service string) *nanorpc.Client {
+	t.Helper()
+	c, err := nanorpc.Dial(t.Context(), service, nanorpc.WithDirectory(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestMethods(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	s := start(t, dir)
+	if !strings.Contains(s.ready, "ready") || !strings.Contains(s.ready, "demo") {
+		t.Errorf("the ready line is %q", s.ready)
+	}
+	c := dial(t, dir, "demo")
+	payload := make([]byte, 3_000_000)
+	_, _ = rand.Read(payload)
+	digest := sha256.Sum256(payload)
+	var numbers []byte
+	for _, f := range []float64{1.5, -0.25, 1e300, -1e300, 40} {
+		numbers = binary.LittleEndian.AppendUint64(numbers, math.Float64bits(f))
+	}
+	for _, test := range []struct {
+		method        string
+		request, want []byte
+	}{
+		{"echo", payload, payload},
+		{"echo", nil, nil},
+		{"sha256", payload, []byte(hex.EncodeToString(digest[:]))},
+		{"sum", numbers, binary.LittleEndian.AppendUint64(nil, math.Float64bits(40))},
+		{"sum", nil, make([]byte, 8)},
+		{"sleep", []byte("1"), []byte("1")},
+	} {
+		reply, err := c.Call(t.Context(), test.method, test.request)
+		if err != nil || !bytes.Equal(reply, test.want) {
+			t.Errorf("%s of %d bytes: %.80q, %v", test.method, len(test.request), reply, err)
+		}
+	}
+	for method, request := range map[string]string{"sum": "seven b", "sleep": "soon"} {
+		var remote *nanorpc.RemoteError
+		if _, err := c.Call(t.Context(), method, []byte(request)); !errors.As(err, &remote) || !strings.Contains(remote.Message, method+" takes") {
+			t.Errorf("%s %q: %v", method, request, err)
+		}
+	}
+}
+
+// settle is how long a call may take to reach a handler. Nothing outside shows that it has.
+const settle = 500 * time.Millisecond
+
+func TestSignalDrains(t *testing.T) {
+	for _, signal := range []os.Signal{unix.SIGINT, unix.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir() + "/nanorpc"
+			s := start(t, dir)
+			c := dial(t, dir, "demo")
+			replied := make(chan error, 1)
+			go func() {
+				_, err := c.Call(t.Context(), "sleep", []byte("2000"))
+				replied <- err
+			}()
+			time.Sleep(settle)
+			if err := s.cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-replied; err != nil {
+				t.Errorf("the call in flight: %v", err)
+			}
+			if err := s.cmd.Wait(); err != nil {
+				t.Errorf("%v\n%s", err, &s.stderr)
+			}
+			left, err := os.ReadDir(dir)
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestDrainTimeout(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	s := start(t, dir, "-drain", "50ms")
+	c := dial(t, dir, "demo")
+	replied := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		_, err := c.Call(ctx, "sleep", []byte("600000"))
+		replied <- err
+	}()
+	time.Sleep(settle)
+	if err := s.cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-replied; err == nil || errors.Is(err, nanorpc.ErrDeadlineExceeded) {
+		t.Errorf("the call that was cut off: %v", err)
+	}
+	if err := s.cmd.Wait(); s.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(s.stderr.String(), "still running 50ms after") {
+		t.Errorf("%v\n%s", err, &s.stderr)
+	}
+}
+
+func TestSecondServer(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	start(t, dir, "-service", "one")
+	output, err := command(t, dir, "-service", "one").CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "in use") || !strings.Contains(string(output), "process") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	start(t, dir, "-service", "small", "-arena", "64k", "-max-payload", "16KiB", "-spin", "none", "-log-level", "error")
+	c := dial(t, dir, "small")
+	if c.MaxPayload() != 16<<10 {
+		t.Errorf("a limit of %d bytes", c.MaxPayload())
+	}
+	if _, err := c.Call(t.Context(), "echo", make([]byte, 16<<10+1)); !errors.Is(err, nanorpc.ErrPayloadTooLarge) {
+		t.Error(err)
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	for _, test := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"-h"}, 0, "-max-payload"},
+		{[]string{"-h"}, 0, "-log-level"},
+		{[]string{"demo"}, 2, `unexpected argument "demo"`},
+		{[]string{"-spin", "fast"}, 2, "use adaptive, busy or none"},
+		{[]string{"-arena", "big"}, 2, "use a number with an optional suffix"},
+		{[]string{"-log-level", "loud"}, 2, "use debug, info, warn or error"},
+		{[]string{"-service", "../etc"}, 1, "letters, digits"},
+		{[]string{"-arena", "1MiB", "-max-payload", "2MiB"}, 1, "raise the arena or lower the payload limit"},
+		{[]string{"-dir", "/dev/null/below"}, 1, "/dev/null"},
+	} {
+		cmd := command(t, dir, test.args...)
+		output, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != test.status || !strings.Contains(string(output), test.says) {
+			t.Errorf("%v: status %d\n%s", test.args, cmd.ProcessState.ExitCode(), output)
+		}
+		for line := range strings.Lines(string(output)) {
+			if test.status == 0 && utf8.RuneCountInString(line) > 81 {
+				t.Errorf("a long line: %s", line)
+			}
+		}
+	}
+}

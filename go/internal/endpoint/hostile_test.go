@@ -1,0 +1,209 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"testing"
+
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/rendezvous"
+	"nanorpc/go/internal/shm"
+	"nanorpc/go/internal/wire"
+)
+
+const service = "hostile"
+
+var layout = func() wire.Layout {
+	l, err := wire.NewLayout(1<<20, 1<<19)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}()
+
+// privateDirectory returns a service directory that others cannot write.
+func privateDirectory(t *testing.T) string { return t.TempDir() + "/nanorpc" }
+
+// startServer serves echo.
+func startServer(t *testing.T, dir string) {
+	t.Helper()
+	s := NewServer(service, Options{Directory: dir, Layout: layout, Logger: slog.New(slog.DiscardHandler)})
+	if err := s.Handle("echo", func(c *Call) { c.Reply(c.Request()) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		if err := errors.Join(s.Shutdown(context.Background()), <-served); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// echo calls the server with a payload that goes through the arena, and checks the reply.
+func echo(t *testing.T, c *Client) {
+	t.Helper()
+	const length = 100_000
+	slot, err := c.Acquire(link.Wait{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release(slot)
+	offset, err := c.Reserve(slot, length, link.Wait{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := c.Bytes(offset, length)
+	for i := range request {
+		request[i] = byte(i * 7)
+	}
+	c.Submit(slot, wire.MethodID("echo"), offset, length, 0)
+	reply, err := c.Await(slot, link.Wait{})
+	if err != nil || reply.Status != wire.StatusOK || reply.Length != length {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+	for i, b := range c.Bytes(reply.Offset, reply.Length) {
+		if b != byte(i*7) {
+			t.Fatalf("byte %d differs", i)
+		}
+	}
+}
+
+// A client that names memory outside of its arena is cut off, and nobody else notices.
+func TestClientThatBreaksTheProtocol(t *testing.T) {
+	dir := privateDirectory(t)
+	startServer(t, dir)
+	bystander, err := Dial(t.Context(), dir, service, futex.Adaptive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bystander.Close()
+	for _, lie := range []struct {
+		offset uint64
+		length uint32
+	}{
+		{0, 4096},
+		{uint64(layout.Size()), 4096},
+		{uint64(layout.Size()) - 1, 4096},
+		{uint64(layout.ReplyStart()), 4096},
+		{math.MaxUint64, 4096},
+		{math.MaxUint64 - 4095, 4096},
+		{uint64(layout.RequestStart()), uint32(layout.MaxPayload) + 1},
+		{uint64(layout.RequestStart()), math.MaxUint32},
+	} {
+		peer, received, err := rendezvous.Dial(t.Context(), dir, service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment, err := openSegment(received)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := segment.Request(0)
+		atomic.StoreUint32(&request.Length, lie.length)
+		atomic.StoreUint64(&request.Offset, lie.offset)
+		atomic.StoreUint64(&request.Method, wire.MethodID("echo"))
+		atomic.StoreUint32(&request.Word, wire.Word(1, wire.StateCall))
+		atomic.OrUint64(&segment.Doorbell().Ready, 1)
+		atomic.StoreUint32(&segment.Doorbell().Bell, wire.BellAwake)
+		futex.Wake(&segment.Doorbell().Bell, 1)
+
+		peer.WaitEnd() // returns when the server has closed its end
+		if wire.Done(atomic.LoadUint32(&segment.Reply(0).Word), 1) {
+			t.Errorf("%+v was answered", lie)
+		}
+		_ = peer.Close()
+		_ = segment.Close()
+		_ = received.File.Close()
+		echo(t, bystander)
+	}
+}
+
+// A server that names memory outside of its arena is given up: the call fails, and so do later ones.
+func TestServerThatBreaksTheProtocol(t *testing.T) {
+	dir := privateDirectory(t)
+	listener, err := rendezvous.Listen(dir, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	for _, lie := range []struct {
+		offset uint64
+		length uint32
+	}{
+		{0, 4096},
+		{uint64(layout.Size()) - 1, 4096},
+		{uint64(layout.RequestStart()), 4096},
+		{math.MaxUint64 - 4095, 4096},
+		{uint64(layout.ReplyStart()), math.MaxUint32},
+	} {
+		welcomed := make(chan *wire.Segment, 1)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			defer close(welcomed)
+			peer, err := listener.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer peer.Close()
+			file, err := shm.Create(layout.Size())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer file.Close()
+			mapping, err := shm.Map(file, layout.Size())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			segment, err := wire.Format(mapping, layout)
+			if err := errors.Join(err, peer.Greet(), peer.Welcome(file, layout.Size())); err != nil {
+				t.Error(err)
+				return
+			}
+			welcomed <- segment
+			peer.WaitEnd() // returns when the client has closed its end
+		}()
+		c, err := Dial(t.Context(), dir, service, futex.None)
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment := <-welcomed
+		if segment == nil {
+			t.FailNow()
+		}
+		slot, err := c.Acquire(link.Wait{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		offset, err := c.Reserve(slot, 0, link.Wait{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Submit(slot, wire.MethodID("echo"), offset, 0, 0)
+		reply := segment.Reply(slot)
+		atomic.StoreUint32(&reply.Length, lie.length)
+		atomic.StoreUint64(&reply.Offset, lie.offset)
+		atomic.StoreUint32(&reply.Word, wire.Word(1, wire.FlagDone))
+		if _, err := c.Await(slot, link.Wait{}); !errors.Is(err, link.ErrProtocol) {
+			t.Errorf("%+v: %v", lie, err)
+		}
+		c.Release(slot)
+		<-ended
+		if _, err := c.Acquire(link.Wait{}); !errors.Is(err, link.ErrProtocol) {
+			t.Errorf("%+v: a later call: %v", lie, err)
+		}
+		c.Close()
+		_ = segment.Close()
+	}
+}

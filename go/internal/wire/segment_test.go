@@ -1,0 +1,129 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"nanorpc/go/internal/shm"
+)
+
+func newMapping(t *testing.T, l Layout) *shm.Mapping {
+	t.Helper()
+	file, err := shm.Create(l.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	m, err := shm.Map(file, l.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+func TestFormatOpen(t *testing.T) {
+	l, err := NewLayout(100_000, 60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMapping(t, l)
+	if _, err := Format(m, l); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(m)
+	if err != nil || s.Layout() != l {
+		t.Errorf("%+v, %v; formatted with %+v", s.Layout(), err, l)
+	}
+}
+
+// Whatever a server writes in the header, the client opens the segment only if every arena lies within it.
+func TestOpenRefusesImpossibleHeaders(t *testing.T) {
+	l, err := NewLayout(1<<16, 1<<15)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMapping(t, l)
+	fields := map[string]struct{ offset, size int }{
+		"magic":         {0, 8},
+		"version":       {8, 4},
+		"slots":         {12, 4},
+		"request arena": {16, 8},
+		"reply arena":   {24, 8},
+		"max payload":   {32, 8},
+	}
+	for name, field := range fields {
+		if _, err := Format(m, l); err != nil {
+			t.Fatal(err)
+		}
+		b := m.Bytes()[field.offset : field.offset+field.size]
+		original := slices.Clone(b)
+		right := binary.LittleEndian.Uint32(b)
+		for _, low := range []uint32{0, 1, right - 1, right + 1, 2 * right, 1 << 31, math.MaxUint32} {
+			for _, high := range []uint32{0, 1, 1 << 31, math.MaxUint32} {
+				binary.LittleEndian.PutUint32(b, low)
+				if field.size == 8 {
+					binary.LittleEndian.PutUint32(b[4:], high)
+				}
+				s, err := Open(m)
+				switch {
+				case bytes.Equal(b, original):
+				case err == nil && name == "max payload" && s.Layout().MaxPayload > 0 && s.Layout().MaxPayload <= l.RequestArena:
+					// The limit is the server's to choose.
+				case !errors.Is(err, ErrLayout):
+					t.Errorf("%s %#x %#x: %v", name, high, low, err)
+				}
+			}
+		}
+	}
+	if _, err := Format(m, l); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(m); err != nil {
+		t.Errorf("the header is right again: %v", err)
+	}
+}
+
+func TestPayloadStaysInItsArena(t *testing.T) {
+	l, err := NewLayout(1<<16, 1<<15)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Format(newMapping(t, l), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := uint64(l.RequestStart())
+	for _, test := range []struct {
+		offset uint64
+		length uint32
+		want   bool
+	}{
+		{start, 1 << 15, true},
+		{start + 1<<15, 1 << 15, true},
+		{start + 1<<15 + 1, 1 << 15, false},
+		{start, 1<<15 + 1, false}, // more than the limit
+		{start - 1, 1000, false},
+		{0, 1000, false},
+		{uint64(l.ReplyStart()), 1000, false}, // the other arena
+		{uint64(l.ReplyStart()) - 1000, 1000, true},
+		{math.MaxUint64, 1000, false},
+		{math.MaxUint64 - 999, 1000, false}, // the sum overflows
+		{start, math.MaxUint32, false},
+	} {
+		offset, ok := s.RequestPayload(5, test.offset, test.length)
+		if ok != test.want || ok && uint64(offset) != test.offset {
+			t.Errorf("%d bytes at %d: %d, %v", test.length, test.offset, offset, ok)
+		}
+	}
+	// A payload that fits lies in its slot, whatever the offset says.
+	for _, offset := range []uint64{0, start, math.MaxUint64} {
+		if got, ok := s.RequestPayload(5, offset, InlineCapacity); !ok || got != s.RequestInline(5) {
+			t.Errorf("inline with offset %d: %d, %v", offset, got, ok)
+		}
+	}
+}
