@@ -82,22 +82,33 @@ func (p *peerProcess) awaitReady(ctx context.Context) error {
 	defer timeout.Stop()
 	select {
 	case <-p.stdout.complete:
-		var report peerReport
-		err := json.Unmarshal(p.stdout.line(), &report)
-		switch {
-		case err == nil && report.Ready:
-			return nil
-		case err == nil && report.Error != "":
-			return fmt.Errorf("%w: transport %s: %s", ErrPeer, p.params.Transport, report.Error)
-		}
-		return fmt.Errorf("%w: transport %s: it printed %q: does the peer command call RunPeer?", ErrPeer, p.params.Transport, p.stdout.line())
+		return p.report()
 	case <-p.done:
-		return p.ended()
+		// Wait has collected all output: a process that ended after its report has ended for the reason that it gave.
+		select {
+		case <-p.stdout.complete:
+			return p.report()
+		default:
+			return p.ended()
+		}
 	case <-timeout.C:
 		return fmt.Errorf("%w: not ready after %v (transport %s)", ErrPeer, readyTimeout, p.params.Transport)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// report returns the error in the process's first line, or nil if that says that the process is ready.
+func (p *peerProcess) report() error {
+	var report peerReport
+	err := json.Unmarshal(p.stdout.line(), &report)
+	switch {
+	case err == nil && report.Ready:
+		return nil
+	case err == nil && report.Error != "":
+		return fmt.Errorf("%w: transport %s: %s", ErrPeer, p.params.Transport, report.Error)
+	}
+	return fmt.Errorf("%w: transport %s: it printed %q: does the peer command call RunPeer?", ErrPeer, p.params.Transport, p.stdout.line())
 }
 
 // ended returns how a process that is done has ended, with the last that it wrote on stderr.
