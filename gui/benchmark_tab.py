@@ -21,14 +21,14 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from nanorpc.bench import TRANSPORTS, Case, Config, Run, Snapshot
+from nanorpc.bench import MAX_SIZE, TRANSPORTS, Case, Config, Run, Snapshot
 from nanorpc.errors import NanoRPCError
 from nanorpc.gui.charts import Charts
 from nanorpc.gui.export import write_csv, write_json
 from nanorpc.gui.fields import count, seconds
 from nanorpc.gui.results_table import ResultsTable
-from nanorpc.gui.text import parse_sizes, size_text
 from nanorpc.gui.workers import Workers
+from nanorpc.units import parse_sizes, size_text
 
 _POLL = 120  # ms
 _EXPLAINED = {
@@ -57,8 +57,8 @@ class BenchmarkTab(QWidget):
         for name, box in self.transports.items():
             box.setChecked(name in Config().transports)
             box.setToolTip(_EXPLAINED[name])
-        self.sizes = QLineEdit("64, 4 KiB, 64 KiB, 1 MiB")
-        self.sizes.setToolTip("payload sizes with commas between")
+        self.sizes = QLineEdit("64, 4k, 64k, 1M")
+        self.sizes.setToolTip("payload sizes with commas between, as in 64, 4 KiB, 1M")
         self.duration = seconds(0.01, 60, 0.3, 0.1)
         self.duration.setToolTip("how long each transport is measured at each size in each round")
         self.rounds = count(100, 5)
@@ -135,8 +135,7 @@ class BenchmarkTab(QWidget):
         self._splitter.setOrientation(Qt.Vertical)
         self._splitter.addWidget(upper)
         self._splitter.addWidget(self.table)
-        self._splitter.setStretchFactor(0, 3)
-        self._splitter.setStretchFactor(1, 2)
+        self._splitter.setSizes([430, 290])
         layout = QHBoxLayout(self)
         layout.addWidget(panel)
         layout.addWidget(self._splitter, 1)
@@ -198,7 +197,7 @@ class BenchmarkTab(QWidget):
             raise ValueError("Choose at least one transport.")
         return Config(
             transports=transports,
-            sizes=parse_sizes(self.sizes.text()),
+            sizes=parse_sizes(self.sizes.text(), MAX_SIZE),
             duration_ms=round(self.duration.value() * 1000),
             rounds=self.rounds.value(),
             inflight=self.inflight.value(),

@@ -22,8 +22,8 @@ from PyQt5.QtWidgets import (
 
 import nanorpc
 from nanorpc.gui.fields import count, seconds
-from nanorpc.gui.text import size_text, time_text
 from nanorpc.gui.workers import Workers
+from nanorpc.units import size_text, time_text
 
 _SHOWN = 64 << 10  # bytes of a reply
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
 from nanorpc.bench import Case
-from nanorpc.gui.text import size_text, time_text
 from nanorpc.plot import colour
+from nanorpc.units import size_text, time_text
 
 _MARKERS = {"limit": "s", "limit-copy": "D", "nanorpc": "o", "uds": "^"}
 _RARE = 1e-3

@@ -8,7 +8,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
 from nanorpc.bench import Case
-from nanorpc.gui.text import size_text, time_text
+from nanorpc.units import size_text, time_text
 
 _COLUMNS = ["Transport", "Payload", "p50", "p50 of rounds", "p99", "p99.9", "mean", "calls/s", "× uds", "calls", "errors"]
 
@@ -24,6 +24,7 @@ class ResultsTable(QTableWidget):
         self.setAlternatingRowColors(True)
         self.setAccessibleName("Results of the benchmark")
         self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(24)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeToContents)
         self.horizontalHeader().setStretchLastSection(True)
         self.setMinimumHeight(150)

@@ -20,6 +20,7 @@ from typing import Any
 
 from nanorpc._loader import checked, core
 from nanorpc.errors import NanoRPCError
+from nanorpc.units import size_text
 
 TRANSPORTS = ("limit", "limit-copy", "nanorpc", "uds")
 """What can be measured. ``limit`` is two processes that spin on two cache lines, ``limit-copy`` the same with the payload copied in and out,
@@ -132,7 +133,7 @@ class Run:
             fraction=answer["fraction"],
             elapsed_s=answer["elapsed_s"],
             eta_s=answer["eta_s"],
-            current=f"round {current['round']}: {current['transport']}, {current['size_bytes']} B" if current else "",
+            current=f"round {current['round']}: {current['transport']}, {size_text(current['size_bytes'])}" if current else "",
             cases=[Case(**case) for case in answer["cases"]],
         )
 

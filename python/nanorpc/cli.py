@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nanorpc.bench import MAX_SIZE
 from nanorpc.client import connect
 from nanorpc.errors import NanoRPCError, ServerNotFound
 from nanorpc.services import describe, services
-
-_SUFFIXES = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "mb": 1 << 20}
+from nanorpc.units import parse_sizes, size_text, time_text
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
@@ -115,34 +115,28 @@ def _bench(options: argparse.Namespace) -> int:
         for case in cases:
             print(case.as_json())
         return 0 if not any(case.errors for case in cases) else 1
-    print(f"{'transport':<9} {'size':>8} {'p50':>9} {'p50 of rounds':>17} {'p99':>9} {'calls/s':>9} {'vs uds':>8}")
-    for size in options.size:
-        of_size = {case.transport: case for case in cases if case.size_bytes == size}
-        for case in of_size.values():
-            spread = f"{_time(case.p50_low_ns)}–{_time(case.p50_high_ns)}"
-            faster = f"{of_size['uds'].p50_ns / case.p50_ns:.1f}×"
-            print(f"{case.transport:<9} {size:>8} {_time(case.p50_ns):>9} {spread:>17} {_time(case.p99_ns):>9} {case.calls_per_s:>9.0f} {faster:>8}")
+    widths = (8, 9, 17, 9, 9, 8)
+    _row("transport", ("size", "p50", "p50 of rounds", "p99", "calls/s", "vs uds"), widths)
+    uds = {case.size_bytes: case.p50_ns for case in cases if case.transport == "uds"}
+    for case in cases:
+        p50, low, high, p99 = map(time_text, (case.p50_ns, case.p50_low_ns, case.p50_high_ns, case.p99_ns))
+        faster = f"{uds[case.size_bytes] / case.p50_ns:.1f}×"
+        _row(case.transport, (size_text(case.size_bytes), p50, f"{low}–{high}", p99, f"{case.calls_per_s:.0f}", faster), widths)
     failed = sum(case.errors for case in cases)
     if failed:
         print(f"{failed} replies differed from their requests", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _time(ns: float) -> str:
-    return f"{ns:.0f} ns" if ns < 1e3 else f"{ns / 1e3:.2f} µs" if ns < 1e6 else f"{ns / 1e6:.2f} ms"
+def _row(name: str, values: Sequence[str], widths: Sequence[int]) -> None:
+    print(f"{name:<9}", *(f"{value:>{width}}" for value, width in zip(values, widths, strict=True)))
 
 
 def _sizes(text: str) -> list[int]:
-    sizes = []
-    for item in text.split(","):
-        digits = item.strip().rstrip("BbIiKkMm")
-        suffix = item.strip()[len(digits) :].lower()
-        if not digits.isdigit() or suffix not in _SUFFIXES:
-            raise argparse.ArgumentTypeError(f"{item!r} is no size: use numbers like 64, 4KiB or 1M, with commas between")
-        sizes.append(int(digits) * _SUFFIXES[suffix])
-    if max(sizes) > 64 << 20:
-        raise argparse.ArgumentTypeError("sizes go up to 64 MiB")
-    return list(dict.fromkeys(sizes))
+    try:
+        return parse_sizes(text, MAX_SIZE)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> float:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nanorpc.units import size_text, time_text
+
 # Okabe and Ito's colours, which colour-blind people can tell apart.
 COLOURS = {"limit": "#7f7f7f", "limit-copy": "#b0b0b0", "nanorpc": "#0072b2", "uds": "#d55e00"}
 _OTHERS = ["#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
@@ -42,7 +44,7 @@ def draw(cases: list[dict[str, Any]], path: Path) -> None:
         lines.fill_between(sizes, low, high, color=colour(transport), alpha=0.15, linewidth=0)
     lines.set_xscale("log", base=2)
     lines.set_yscale("log")
-    lines.xaxis.set_major_formatter(lambda size, _: bytes_text(size))
+    lines.xaxis.set_major_formatter(lambda size, _: size_text(size))
     lines.yaxis.set_major_formatter(lambda us, _: time_text(us * 1e3))
     lines.set(xlabel="payload", ylabel="round trip, p50", title="Round trip against payload size")
     lines.grid(True, which="major", alpha=0.3)
@@ -52,29 +54,11 @@ def draw(cases: list[dict[str, Any]], path: Path) -> None:
     rates = {case["transport"]: case.get("calls_per_s", 1e9 / case["p50_ns"]) / 1e6 for case in cases if case["size_bytes"] == smallest}
     drawn = bars.bar(list(rates), list(rates.values()), color=[colour(transport) for transport in rates])
     bars.bar_label(drawn, fmt="%.3g")
-    bars.set(ylabel="million calls a second", title=f"Rate at {bytes_text(smallest)}")
+    bars.set(ylabel="million calls a second", title=f"Rate at {size_text(smallest)}")
     bars.margins(y=0.12)
     for axes in (lines, bars):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
-
-
-def bytes_text(size: float) -> str:
-    """Return a size with its unit."""
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024 or unit == "MiB":
-            return f"{size:g} {unit}"
-        size /= 1024
-    raise AssertionError("not reached")
-
-
-def time_text(ns: float) -> str:
-    """Return a time with its unit."""
-    for unit in ("ns", "µs", "ms"):
-        if ns < 1000 or unit == "ms":
-            return f"{ns:.3g} {unit}"
-        ns /= 1000
-    raise AssertionError("not reached")
 
 
 def main() -> int:

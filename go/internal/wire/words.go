@@ -60,7 +60,7 @@ const (
 	StatusUnknownMethod Status = 2
 	StatusTooLarge      Status = 3 // the handler's reply exceeds the payload limit
 	StatusCancelled     Status = 4 // the caller had given up before the handler began
-	StatusDeadline      Status = 5 // the deadline had passed before the handler began
+	StatusDeadline      Status = 5 // the handler gave up because the deadline had passed
 	StatusExhausted     Status = 6 // the reply arena stayed full
 	StatusShutdown      Status = 7 // the server is shutting down and did not run the handler
 )

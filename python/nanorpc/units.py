@@ -1,0 +1,39 @@
+"""Sizes and times as people read and write them."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20}
+
+
+def parse_sizes(text: str, largest: int) -> list[int]:
+    """Return the sizes in a list such as ``64, 4 KiB, 1M``: ascending, each once, in bytes.
+
+    :raises ValueError: with a text for the user, for what is no size or above ``largest``.
+    """
+    sizes: set[int] = set()
+    for item in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", item)
+        if not match or match[2].lower() not in _UNITS:
+            raise ValueError(f"“{item.strip()}” is no size: write sizes with commas between, as in 64, 4KiB, 1M")
+        size = int(match[1]) * _UNITS[match[2].lower()]
+        if size > largest:
+            raise ValueError(f"{item.strip()} is too large: sizes go up to {size_text(largest)}")
+        sizes.add(size)
+    return sorted(sizes)
+
+
+def size_text(size: float) -> str:
+    """Return a size in bytes with its unit."""
+    if size < 1 << 10:
+        return f"{size:g} B"
+    return f"{size / (1 << 10):.4g} KiB" if size < 1 << 20 else f"{size / (1 << 20):.4g} MiB"
+
+
+def time_text(ns: float) -> str:
+    """Return a time in ns with its unit, to three digits."""
+    for unit, limit in (("ns", 1e3), ("µs", 1e6), ("ms", 1e9)):
+        if ns < limit:
+            return f"{ns / limit * 1e3:.3g} {unit}"
+    return f"{ns / 1e9:.3g} s"
