@@ -14,12 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_qt5agg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
+from PyQt5.QtGui import QResizeEvent
 
 from nanorpc.bench import Case
 from nanorpc.plot import colour
 from nanorpc.units import size_text, time_text
 
 _MARKERS = {"limit": "s", "limit-copy": "D", "nanorpc": "o", "uds": "^"}
+_MARGINS = (80, 24, 54, 30)
+"""Room around the axes: left, right, bottom, top, in pixels."""
 _RARE = 1e-3
 """Times that fewer of the calls took do not widen the axis, which would squeeze the rest."""
 
@@ -32,7 +35,6 @@ class Charts(FigureCanvasQTAgg):
         super().__init__(self._figure)
         self.setMinimumSize(500, 260)
         self.setAccessibleName("Charts of the benchmark")
-        self._figure.subplots_adjust(left=0.09, right=0.98, bottom=0.12, top=0.92, wspace=0.22)
         self._by_size, self._spread = self._figure.subplots(1, 2)
         self._lines: dict[str, Any] = {}
         self._steps: dict[str, Any] = {}
@@ -53,6 +55,13 @@ class Charts(FigureCanvasQTAgg):
         self._spread.xaxis.set_major_formatter(FuncFormatter(lambda ns, _: time_text(ns)))
         self._spread.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
         self.clear([], [64])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the room for labels, which do not shrink with the window."""
+        width, height = max(event.size().width(), 1), max(event.size().height(), 1)
+        left, right, bottom, top = _MARGINS
+        self._figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height, wspace=0.22)
+        super().resizeEvent(event)
 
     def clear(self, transports: Sequence[str], sizes: Sequence[int]) -> None:
         """Begin anew, with a line for each transport."""
