@@ -157,7 +157,7 @@ class BenchmarkTab(QWidget):
         self.error.hide()
         self._run = run
         self._cases = []
-        self.charts.clear(config.transports, config.sizes)
+        self.charts.begin(config.transports, config.sizes)
         self.shown_size.blockSignals(True)
         self.shown_size.clear()
         for size in config.sizes:
@@ -181,15 +181,25 @@ class BenchmarkTab(QWidget):
             self._run.close()
             self._run = None
         self._workers.wait(5)
+        self.charts.close_worker()
 
     def export(self, path: Path) -> None:
-        """Write the figures, or the charts for a name that ends in ``.png``. Raises OSError."""
+        """Write the figures, or the charts for a name that ends in ``.png``. The status line tells when that is done, or what went wrong."""
+
+        def written(_: object) -> None:
+            self.message.emit(f"Wrote {path}")
+
+        def failed(error: Exception) -> None:
+            self.error.setText(f"Not exported: {error}")
+            self.error.show()
+
+        cases = self._cases
         if path.suffix == ".png":
-            self.charts.save(str(path))
+            self.charts.save(str(path), written, failed)
         elif path.suffix == ".csv":
-            write_csv(self._cases, path)
+            self._workers.start(lambda: write_csv(cases, path), written, failed)
         else:
-            write_json(self._cases, path)
+            self._workers.start(lambda: write_json(cases, path), written, failed)
 
     def _config(self) -> Config:
         transports = [name for name, box in self.transports.items() if box.isChecked()]
@@ -249,13 +259,7 @@ class BenchmarkTab(QWidget):
         path = Path(name)
         if path.suffix != f".{kind}":
             path = path.with_name(f"{path.name}.{kind}")
-        try:
-            self.export(path)
-        except OSError as error:
-            self.error.setText(f"Not exported: {error}")
-            self.error.show()
-        else:
-            self.message.emit(f"Wrote {path}")
+        self.export(path)
 
 
 def _status(snapshot: Snapshot) -> str:

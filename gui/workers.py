@@ -17,9 +17,9 @@ class _Answer(QObject):
 class Workers(QObject):
     """Threads that work for a widget. Python's, as Qt's own pool waits for its threads with the interpreter's lock held."""
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, threads: int = 4) -> None:
         super().__init__(parent)
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="nanorpc-gui")
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="nanorpc-gui")
         self._open: dict[Future[Any], _Answer] = {}
 
     def start(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:

@@ -46,18 +46,25 @@ def test_run_shows_measured_figures(tab: BenchmarkTab, qtbot: QtBot, tmp_path: P
     assert {(row[0], row[1]) for row in rows} == {("nanorpc", "64 B"), ("uds", "64 B"), ("nanorpc", "4 KiB"), ("uds", "4 KiB")}
     assert all(row[-1] == "0" for row in rows), "wrong replies"
 
-    tab.export(tmp_path / "out.json")
+    def export(name: str) -> Path:
+        path = tmp_path / name
+        with qtbot.waitSignal(tab.message, timeout=LIMIT, check_params_cb=lambda text: text == f"Wrote {path}"):
+            tab.export(path)
+        return path
+
+    export("out.json")
     cases = [json.loads(line) for line in (tmp_path / "out.json").read_text().splitlines()]
     assert all(case["calls"] > 0 and 0 < case["p50_ns"] <= case["p99_ns"] for case in cases)
-    tab.export(tmp_path / "out.csv")
+    export("out.csv")
     with (tmp_path / "out.csv").open() as file:
         assert [float(row["p50_ns"]) for row in csv.DictReader(file)] == [case["p50_ns"] for case in cases]
-    tab.export(tmp_path / "out.png")
-    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert export("out.png").read_bytes().startswith(b"\x89PNG")
+    tab.export(tmp_path / "no such folder" / "out.csv")
+    qtbot.waitUntil(lambda: "Not exported" in tab.error.text(), timeout=LIMIT)
 
-    drawn = {name: line.get_xydata().tolist() for name, line in tab.charts._lines.items()}
+    qtbot.waitUntil(lambda: tab.charts.idle, timeout=LIMIT)
     for case in cases:
-        assert [case["size_bytes"], case["p50_ns"]] in drawn[case["transport"]]
+        assert (case["size_bytes"], case["p50_ns"]) in tab.charts.drawn_p50[case["transport"]]
 
 
 def test_stop_keeps_what_was_measured(tab: BenchmarkTab, qtbot: QtBot) -> None:
