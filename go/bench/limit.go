@@ -122,7 +122,7 @@ func answerReady(lanes []lane, seen []uint32) bool {
 
 func (l limit) connect(ctx context.Context, p peerParams, size, callers int) (session, error) {
 	layout := laneLayout{Lanes: callers, Payload: l.payload(size)}
-	object, err := shm.Create(layout.size())
+	object, err := shm.Create(layout.size(), layout.size())
 	if err != nil {
 		return nil, err
 	}

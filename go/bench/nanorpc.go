@@ -12,7 +12,7 @@ import (
 const (
 	echoService = "bench"
 	echoMethod  = "echo"
-	clientCalls = 64 // of one client are in flight at most: see nanorpc.Client
+	clientCalls = 256 // of one client are in flight at most: see nanorpc.Client
 )
 
 // nanoRPC is the public API of package nanorpc.

@@ -153,7 +153,7 @@ func TestPattern(t *testing.T) {
 func TestLaneLayout(t *testing.T) {
 	for _, payload := range []int{0, 1, 56, 57, 64, 100, 4096, 1 << 20} {
 		l := laneLayout{Lanes: 3, Payload: payload}
-		object, err := shm.Create(l.size())
+		object, err := shm.Create(l.size(), l.size())
 		if err != nil {
 			t.Fatal(err)
 		}

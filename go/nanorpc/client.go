@@ -11,7 +11,7 @@ import (
 	"nanorpc/go/internal/wire"
 )
 
-// Client is a connection to a server. Its methods are safe for concurrent use, and 64 calls of a client can be in flight; more wait their turn.
+// Client is a connection to a server. Its methods are safe for concurrent use, and 256 calls of a client can be in flight; more wait their turn.
 type Client struct {
 	service  string
 	endpoint *endpoint.Client

@@ -19,7 +19,7 @@
 //
 // # Caveats
 //
-// A connection takes twice the server's arena size of shared memory (see WithArena) for as long as it lives.
+// A connection takes 8 KiB of shared memory while it is idle, and what its payloads need, up to twice the server's arena (see WithArena).
 //
 // A process that dies, even by SIGKILL, leaves nothing in /dev/shm, and its peers get ErrServerGone, or end of service, within milliseconds.
 // A peer that is stopped (SIGSTOP) is not dead: calls to it wait for their deadlines. Give calls deadlines.

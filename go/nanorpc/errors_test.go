@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,7 +153,7 @@ func TestUnsafeDirectories(t *testing.T) {
 	}
 }
 
-// TestFullSharedMemory runs a server and its clients where /dev/shm has room for one connection.
+// TestFullSharedMemory runs a server and its clients where /dev/shm has 6 MiB.
 func TestFullSharedMemory(t *testing.T) {
 	inNamespace := func(c *exec.Cmd) {
 		c.SysProcAttr = &syscall.SysProcAttr{
@@ -173,10 +174,10 @@ func TestFullSharedMemory(t *testing.T) {
 }
 
 func fillSharedMemory(where nanorpc.Option) error {
-	if err := unix.Mount("none", "/dev/shm", "tmpfs", 0, "size=3m"); err != nil {
+	if err := unix.Mount("none", "/dev/shm", "tmpfs", 0, "size=6m"); err != nil {
 		return err
 	}
-	srv, err := newTestServer(where, nanorpc.WithArena(1<<20), nanorpc.WithMaxPayload(1<<20))
+	srv, err := newTestServer(where)
 	if err != nil {
 		return err
 	}
@@ -190,29 +191,58 @@ func fillSharedMemory(where nanorpc.Option) error {
 	if err != nil {
 		return err
 	}
-	for range 3 {
-		_, err := nanorpc.Dial(ctx, service, where)
-		if !errors.Is(err, nanorpc.ErrExhausted) || !strings.Contains(err.Error(), "/dev/shm") {
-			return errors.Join(errors.New("the second connection does not fit"), err)
+	echo := func(c *nanorpc.Client, size int) error {
+		reply, err := c.Call(ctx, "echo", make([]byte, size))
+		if err == nil && len(reply) != size {
+			err = fmt.Errorf("%d bytes echo as %d", size, len(reply))
 		}
+		return err
 	}
-	for range 100 { // every page of the first is there: no SIGBUS
-		if _, err := first.Call(ctx, "echo", make([]byte, 1<<20)); err != nil {
-			return err
-		}
-	}
-	first.Close()
-	// The room comes back once the server has noticed.
-	for {
-		second, err := nanorpc.Dial(ctx, service, where)
-		if err == nil {
-			second.Close()
-			break
-		}
+	exhausted := func(what string, err error) error {
 		if !errors.Is(err, nanorpc.ErrExhausted) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	}
+	for range 3 {
+		err := errors.Join(
+			echo(first, 1<<20),
+			exhausted("a request that does not fit", echo(first, 5<<20)),
+			exhausted("a reply that does not fit", echo(first, 2<<20+1)),
+			echo(first, 1<<20), // what there is goes on to work
+			echo(first, 10),
+		)
+		if err != nil {
 			return err
 		}
+	}
+	// Now without any room: what is connected goes on, new connections are refused with the reason.
+	filler, err := os.Create("/dev/shm/filler")
+	if err != nil {
+		return err
+	}
+	for err == nil {
+		_, err = filler.Write(make([]byte, 4096))
+	}
+	_, err = nanorpc.Dial(ctx, service, where)
+	if err := errors.Join(exhausted("a connection that does not fit", err), echo(first, 10)); err != nil {
+		return err
+	}
+	if !strings.Contains(err.Error(), "/dev/shm") {
+		return fmt.Errorf("the reason is not told: %w", err)
+	}
+	if err := errors.Join(filler.Close(), os.Remove(filler.Name())); err != nil {
+		return err
+	}
+	second, err := nanorpc.Dial(ctx, service, where)
+	if err != nil {
+		return err
+	}
+	defer second.Close()
+	first.Close()
+	// Its room comes back once the server has noticed.
+	for err = echo(second, 1<<20); errors.Is(err, nanorpc.ErrExhausted); err = echo(second, 1<<20) {
 	}
 	cancel()
-	return <-served
+	return errors.Join(err, <-served)
 }

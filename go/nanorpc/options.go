@@ -12,8 +12,8 @@ import (
 
 // Defaults of the server's options.
 const (
-	DefaultArena        = 16 << 20 // bytes
-	DefaultMaxPayload   = 8 << 20  // bytes
+	DefaultArena        = 1 << 30   // bytes
+	DefaultMaxPayload   = 256 << 20 // bytes
 	DefaultDrainTimeout = 10 * time.Second
 )
 
@@ -81,8 +81,8 @@ func WithDirectory(dir string) Option { return option(func(s *settings) { s.dire
 // WithSpin sets the spin policy of this end's waits.
 func WithSpin(p SpinPolicy) Option { return option(func(s *settings) { s.spin = futex.Policy(p) }) }
 
-// WithArena sets how many bytes of shared memory each connection has for requests, and as many again for replies, that do not fit in
-// their slots. It is rounded up to a multiple of 4 KiB.
+// WithArena sets how many bytes of shared memory each connection may take for requests, and as many again for replies, that do not fit in
+// their slots. Memory is taken when it is needed, and given back when it has not been for a second. Rounded up to a multiple of 4 KiB.
 func WithArena(bytes int) ServerOption { return option(func(s *settings) { s.arena = bytes }) }
 
 // WithMaxPayload sets the longest request and reply, in bytes: at most the arena, and less than 4 GiB.

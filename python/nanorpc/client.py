@@ -41,7 +41,7 @@ def connect(service: str, *, directory: str | None = None, timeout: float = 5.0,
 class Client:
     """A connection to a server, made by :func:`connect`. It is a context manager that closes the connection.
 
-    All methods may be called from several threads at once. Up to 64 calls are in flight; more wait their turn.
+    All methods may be called from several threads at once. Up to 256 calls are in flight; more wait their turn.
     """
 
     def __init__(self, service: str, handle: int) -> None:

@@ -34,7 +34,7 @@ class Server:
 
     :param service: the name: 1 to 64 letters, digits, ``.``, ``_`` and ``-``.
     :param directory: where clients find it; else ``$NANORPC_DIR``, ``$XDG_RUNTIME_DIR/nanorpc`` or ``/tmp/nanorpc-<uid>``.
-    :param arena: bytes of shared memory that each connection gets for requests, and again for replies, that do not fit in their slots.
+    :param arena: bytes of shared memory that each connection may take for requests, and again for replies, that do not fit in their slots.
     :param max_payload: the longest request and reply in bytes, up to the arena.
     :param spin: ``"adaptive"``, ``"busy"`` or ``"none"``: how long the core waits for calls by spinning before it sleeps.
     :param threads: how many threads run methods. They share Python's interpreter lock; more than one lets slow methods wait side by side.
@@ -45,8 +45,8 @@ class Server:
         service: str,
         *,
         directory: str | None = None,
-        arena: int = 16 << 20,
-        max_payload: int = 8 << 20,
+        arena: int = 1 << 30,
+        max_payload: int = 256 << 20,
         spin: str = "adaptive",
         threads: int = 4,
     ) -> None:

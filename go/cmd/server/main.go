@@ -80,8 +80,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.StringVar(&o.service, "service", "demo", "`name` of the service: letters, digits, '.', '_', '-'")
 	flags.StringVar(&o.directory, "dir", "", cli.DirectoryUsage)
-	flags.Func("arena", "`size` of the shared memory that each client gets for requests, and again\nfor replies, that do not fit in a slot (default 16MiB)", sizeInto(&o.arena))
-	flags.Func("max-payload", "longest request and reply: a `size` up to the arena (default 8MiB)", sizeInto(&o.maxPayload))
+	flags.Func("arena", "`size` up to which the shared memory of each client grows for requests, and\nagain for replies, that do not fit in a slot (default 1GiB)", sizeInto(&o.arena))
+	flags.Func("max-payload", "longest request and reply: a `size` up to the arena (default 256MiB)", sizeInto(&o.maxPayload))
 	flags.Func("spin", "`policy` while waiting for calls: adaptive spins up to 50 µs, then sleeps;\nbusy never sleeps and takes a CPU per client; none always sleeps\n(default adaptive)", func(text string) (err error) {
 		o.spin, err = nanorpc.ParseSpinPolicy(text)
 		return err

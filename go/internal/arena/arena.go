@@ -10,16 +10,25 @@ import (
 // BlockSize is the smallest block, in bytes; every block is a power of two of them.
 const BlockSize = 4096
 
+// minGrowth is the least by which an arena grows, in blocks: growing takes a system call.
+const minGrowth = 16
+
 // Arena is a buddy allocator (Knuth, The Art of Computer Programming, vol. 1, 2.5): blocks of a power of two, split and joined with
-// their buddies, in O(log n). The block freed last is handed out first, while its pages are in the caches.
-// It is not safe for concurrent use.
+// their buddies, in at most one step for each of the (at most 23) orders, whatever the number of blocks. The block freed last is handed out
+// first, while its pages are in the caches.
+//
+// A payload wastes less than half of its block. As blocks are aligned to their size, much small memory in use can leave no place for a large
+// block; the arena grows for a block exactly when every aligned place of that size has something in use in it.
+//
+// An arena begins empty, and is told of memory by Grow. It is not safe for concurrent use.
 type Arena struct {
-	start  int64   // offset of the first block; immutable
-	blocks int32   // number of smallest blocks; immutable
-	free   []int32 // by order: the first free block, or none
-	next   []int32 // by block: its neighbours in the list of its order
-	prev   []int32
-	state  []int8 // by block: what begins there
+	start int64   // offset of the first block; immutable
+	limit int32   // number of smallest blocks that it may grow to; immutable
+	free  []int32 // by order: the first free block, or none
+	// By block, as many as the arena has grown to:
+	next  []int32 // its neighbours in the list of its order
+	prev  []int32
+	state []int8 // what begins there
 }
 
 // none ends a list.
@@ -31,31 +40,18 @@ const (
 	inUse  = 64
 )
 
-// New returns an arena of the size bytes at offset start, all of it free. Size is rounded down to a multiple of BlockSize.
+// New returns an empty arena that may grow to the size bytes at offset start, rounded down to a multiple of BlockSize.
 func New(start, size int64) *Arena {
 	n := int32(size / BlockSize)
-	a := &Arena{
-		start:  start,
-		blocks: n,
-		free:   make([]int32, bits.Len32(uint32(n))),
-		next:   make([]int32, n),
-		prev:   make([]int32, n),
-		state:  make([]int8, n),
-	}
+	a := &Arena{start: start, limit: n, free: make([]int32, bits.Len32(uint32(n)))}
 	for i := range a.free {
 		a.free[i] = none
 	}
-	for i := range a.state {
-		a.state[i] = inside
-	}
-	// The whole is the sum of the largest aligned powers of two. Inserted from the end, so that the lowest come first.
-	for end := n; end > 0; {
-		order := bits.TrailingZeros32(uint32(end))
-		end -= 1 << order
-		a.insert(end, order)
-	}
 	return a
 }
+
+// Size returns how many bytes the arena has grown to.
+func (a *Arena) Size() int64 { return int64(len(a.state)) * BlockSize }
 
 // Alloc returns the offset of a free block of at least size bytes, and whether there was one.
 func (a *Arena) Alloc(size int64) (int64, bool) {
@@ -78,24 +74,101 @@ func (a *Arena) Alloc(size int64) (int64, bool) {
 	return 0, false
 }
 
-// Fits reports whether a block of size bytes could be had if the whole arena were free.
-func (a *Arena) Fits(size int64) bool {
+// Growth returns the range that would make room for a block of size bytes, and whether the arena may grow so far. Grow takes its end.
+func (a *Arena) Growth(size int64) (offset, length int64, ok bool) {
 	order, ok := a.order(size)
-	return ok && 1<<order <= a.blocks
+	if !ok {
+		return 0, 0, false
+	}
+	have := int64(len(a.state))
+	block := int64(1) << order
+	need := (have+block-1)/block*block + block // the block, aligned
+	// A free block at the end may be the first part of it.
+	if tail := have - block/2; block > 1 && tail >= 0 && tail%block == 0 && a.state[tail] == int8(order-1) {
+		need = tail + block
+	}
+	if need > int64(a.limit) {
+		return 0, 0, false
+	}
+	grown := min(max(need, have+minGrowth), int64(a.limit))
+	return a.start + have*BlockSize, (grown - have) * BlockSize, true
+}
+
+// Grow adds length bytes to the end: a range that Growth returned, which now has memory.
+func (a *Arena) Grow(length int64) {
+	have := int32(len(a.state))
+	end := have + int32(length/BlockSize)
+	for range end - have {
+		a.next, a.prev, a.state = append(a.next, none), append(a.prev, none), append(a.state, inside)
+	}
+	a.add(have, end)
+}
+
+// add makes the blocks of a range free, as the largest aligned powers of two, each joined with what is free beside it.
+func (a *Arena) add(from, end int32) {
+	for from < end {
+		order := bits.Len32(uint32(end-from)) - 1
+		if from != 0 {
+			order = min(order, bits.TrailingZeros32(uint32(from)))
+		}
+		a.join(from, order)
+		from += 1 << order
+	}
+}
+
+// Trim takes free memory off the end, down to keep bytes at the least, and returns the range, whose memory may go. The length may be 0.
+func (a *Arena) Trim(keep int64) (offset, length int64) {
+	have := int32(len(a.state))
+	end := have
+	least := min(int32((keep+BlockSize-1)/BlockSize), have)
+	for end > least {
+		block, order, ok := a.last(end)
+		if !ok {
+			break
+		}
+		a.remove(block, order)
+		end = block
+	}
+	if end < least { // the last block taken off reached below what is to stay
+		a.shorten(least)
+		a.add(end, least)
+		end = least
+	}
+	a.shorten(end)
+	return a.start + int64(end)*BlockSize, int64(have-end) * BlockSize
+}
+
+// last returns the free block that ends at end, if there is one.
+func (a *Arena) last(end int32) (block int32, order int, ok bool) {
+	for order := range a.free {
+		if block := end - 1<<order; block >= 0 && block%(1<<order) == 0 && a.state[block] == int8(order) {
+			return block, order, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (a *Arena) shorten(blocks int32) {
+	a.next, a.prev, a.state = a.next[:blocks], a.prev[:blocks], a.state[:blocks]
 }
 
 // Free takes back the block at offset, which Alloc returned. It panics if no block in use begins there.
 func (a *Arena) Free(offset int64) {
 	within := offset - a.start
 	block := int32(within / BlockSize)
-	if within < 0 || within%BlockSize != 0 || within/BlockSize >= int64(a.blocks) || a.state[block] < inUse {
+	if within < 0 || within%BlockSize != 0 || within/BlockSize >= int64(len(a.state)) || a.state[block] < inUse {
 		panic(fmt.Sprintf("arena: free of offset %d, where no block in use begins", offset))
 	}
 	order := int(a.state[block] - inUse)
 	a.state[block] = inside
+	a.join(block, order)
+}
+
+// join makes a block free, together with its buddy if that is free, and so on.
+func (a *Arena) join(block int32, order int) {
 	for order+1 < len(a.free) {
 		buddy := block ^ 1<<order
-		if buddy >= a.blocks || a.state[buddy] != int8(order) {
+		if int(buddy) >= len(a.state) || a.state[buddy] != int8(order) {
 			break
 		}
 		a.remove(buddy, order)
@@ -105,9 +178,9 @@ func (a *Arena) Free(offset int64) {
 	a.insert(block, order)
 }
 
-// order returns the order of a block of size bytes, and whether the arena has such an order.
+// order returns the order of a block of size bytes, and whether the arena may have such a block.
 func (a *Arena) order(size int64) (int, bool) {
-	if size <= 0 || size > int64(a.blocks)*BlockSize {
+	if size <= 0 || size > int64(a.limit)*BlockSize {
 		return 0, false
 	}
 	order := bits.Len64(uint64((size - 1) / BlockSize))

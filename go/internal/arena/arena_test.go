@@ -11,7 +11,7 @@ func TestBlocksNeverOverlapAndAllComesBack(t *testing.T) {
 	for _, blocks := range []int64{1, 2, 3, 7, 64, 1000, 4096} {
 		rng := rand.New(rand.NewPCG(1, uint64(blocks)))
 		size := blocks * BlockSize
-		a := New(start, size)
+		a := grown(blocks)
 		whole := a.wholeBlocks()
 		type block struct{ offset, size int64 }
 		var held []block
@@ -66,25 +66,93 @@ func (a *Arena) wholeBlocks() int {
 }
 
 func TestSizes(t *testing.T) {
-	a := New(start, 8*BlockSize)
 	for _, c := range []struct {
 		size int64
 		fits bool
 	}{{-1, false}, {0, false}, {1, true}, {BlockSize, true}, {8 * BlockSize, true}, {8*BlockSize + 1, false}, {1 << 62, false}} {
-		if got := a.Fits(c.size); got != c.fits {
-			t.Errorf("Fits(%d) = %v", c.size, got)
-		}
-		if _, ok := New(start, 8*BlockSize).Alloc(c.size); ok != c.fits {
+		if _, ok := grown(8).Alloc(c.size); ok != c.fits {
 			t.Errorf("Alloc(%d): %v", c.size, ok)
 		}
+		if _, _, ok := New(start, 8*BlockSize).Growth(c.size); ok != c.fits {
+			t.Errorf("Growth(%d): %v", c.size, ok)
+		}
 	}
-	if three := New(start, 3*BlockSize); three.Fits(3 * BlockSize) {
-		t.Error("an arena of three blocks says it has a block of four")
+	if _, ok := grown(3).Alloc(3 * BlockSize); ok {
+		t.Error("an arena of three blocks has a block of four")
+	}
+}
+
+// grown returns an arena that has grown to its limit.
+func grown(blocks int64) *Arena {
+	a := New(start, blocks*BlockSize)
+	a.Grow(blocks * BlockSize)
+	return a
+}
+
+// TestGrowAndTrim lets an arena grow when it has to and trims it at random times. No block may lie in memory that has been taken away.
+func TestGrowAndTrim(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 3))
+	const limit = 2048 * BlockSize
+	a := New(start, limit)
+	type block struct{ offset, size int64 }
+	var held []block
+	for range 100_000 {
+		switch n := rng.IntN(100); {
+		case n < 3:
+			keep := rng.Int64N(limit / 4)
+			before := a.Size()
+			offset, length := a.Trim(keep)
+			end := offset - start
+			if length < 0 || end+length != before || end != a.Size() || length > 0 && end < keep {
+				t.Fatalf("Trim(%d) of %d bytes took %d at %d", keep, before, length, offset)
+			}
+			for _, b := range held {
+				if b.offset+b.size > offset {
+					t.Fatalf("Trim(%d) took a block in use", keep)
+				}
+			}
+		case n < 50 && len(held) > 0:
+			i := rng.IntN(len(held))
+			a.Free(held[i].offset)
+			held[i] = held[len(held)-1]
+			held = held[:len(held)-1]
+		default:
+			size := 1 + rng.Int64N(limit/4)>>rng.IntN(12)
+			offset, ok := a.Alloc(size)
+			if !ok {
+				from, length, ok := a.Growth(size)
+				if !ok {
+					continue
+				}
+				if from != start+a.Size() || length <= 0 || a.Size()+length > limit {
+					t.Fatalf("Growth(%d) of %d bytes: %d at %d", size, a.Size(), length, from)
+				}
+				a.Grow(length)
+				if offset, ok = a.Alloc(size); !ok {
+					t.Fatalf("no room for %d bytes after the growth for it", size)
+				}
+			}
+			if offset+size > start+a.Size() {
+				t.Fatalf("%d bytes at %d, beyond the end", size, offset)
+			}
+			for _, b := range held {
+				if offset < b.offset+b.size && b.offset < offset+size {
+					t.Fatalf("%d bytes at %d overlap %+v", size, offset, b)
+				}
+			}
+			held = append(held, block{offset, size})
+		}
+	}
+	for _, b := range held {
+		a.Free(b.offset)
+	}
+	if a.Trim(0); a.Size() != 0 {
+		t.Errorf("%d bytes stay when nothing is in use", a.Size())
 	}
 }
 
 func TestFreeOfAnythingElsePanics(t *testing.T) {
-	a := New(start, 8*BlockSize)
+	a := grown(8)
 	two, _ := a.Alloc(2 * BlockSize)
 	for _, offset := range []int64{0, start - BlockSize, two + 1, two + BlockSize, start + 8*BlockSize} {
 		func() {

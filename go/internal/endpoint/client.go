@@ -9,7 +9,6 @@ import (
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
-	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -26,7 +25,7 @@ func Dial(ctx context.Context, dir, service string, spin futex.Policy) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	segment, err := openSegment(received)
+	segment, err := wire.Open(received.File, received.Size)
 	if err != nil {
 		received.File.Close()
 		peer.Close()
@@ -38,19 +37,6 @@ func Dial(ctx context.Context, dir, service string, spin futex.Policy) (*Client,
 		c.end(link.ErrGone)
 	}()
 	return c, nil
-}
-
-func openSegment(s rendezvous.Segment) (*wire.Segment, error) {
-	mapping, err := shm.Map(s.File, s.Size)
-	if err != nil {
-		return nil, err
-	}
-	segment, err := wire.Open(mapping)
-	if err != nil {
-		_ = mapping.Close()
-		return nil, err
-	}
-	return segment, nil
 }
 
 // Await is link.Client.Await, and ends the connection to a server that breaks the protocol: nothing it says later can be believed.

@@ -153,6 +153,7 @@ func (c *conn) release() {
 	defer c.releasing.Unlock()
 	c.released = true
 	c.cancel()
+	c.link.Release()
 	_ = c.segment.Close() // fails only for a range that is not mapped
 	_ = c.file.Close()
 }

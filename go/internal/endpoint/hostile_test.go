@@ -11,7 +11,6 @@ import (
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
-	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -102,7 +101,7 @@ func TestClientThatBreaksTheProtocol(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		segment, err := openSegment(received)
+		segment, err := wire.Open(received.File, received.Size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,19 +154,13 @@ func TestServerThatBreaksTheProtocol(t *testing.T) {
 				return
 			}
 			defer peer.Close()
-			file, err := shm.Create(layout.Size())
+			segment, file, err := wire.Create(layout)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			defer file.Close()
-			mapping, err := shm.Map(file, layout.Size())
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			segment, err := wire.Format(mapping, layout)
-			if err := errors.Join(err, peer.Greet(), peer.Welcome(file, layout.Size())); err != nil {
+			if err := errors.Join(peer.Greet(), peer.Welcome(file, layout.Size())); err != nil {
 				t.Error(err)
 				return
 			}

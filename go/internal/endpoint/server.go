@@ -17,7 +17,6 @@ import (
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
-	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -191,20 +190,8 @@ func (s *Server) welcome(peer *rendezvous.Conn) {
 }
 
 func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
-	layout := s.options.Layout
-	file, err := shm.Create(layout.Size())
+	segment, file, err := wire.Create(s.options.Layout)
 	if err != nil {
-		return nil, err
-	}
-	mapping, err := shm.Map(file, layout.Size())
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	segment, err := wire.Format(mapping, layout)
-	if err != nil {
-		_ = mapping.Close()
-		file.Close()
 		return nil, err
 	}
 	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin), peer: peer, segment: segment, file: file}

@@ -1,42 +1,54 @@
 package link
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"nanorpc/go/internal/shm"
+)
 
 // allocate takes a block of the request arena, and waits until there is one. Callers who wait try again whenever one is freed.
+// Errors: ErrExhausted when /dev/shm is full, or none was freed until the wait's end, and those of Acquire.
 func (c *Client) allocate(size int64, w Wait) (int64, error) {
-	c.blocks.Lock()
-	offset, ok := c.arena.Alloc(size)
-	c.blocks.Unlock()
-	if ok {
+	if offset, ok := c.pool.tryAlloc(size); ok { // nearly always
 		return offset, nil
 	}
 	ticker := time.NewTicker(reapInterval)
 	defer ticker.Stop()
 	for {
+		// Registered before the arena is looked at: a block that is freed after that wakes us.
 		c.blocks.Lock()
-		offset, ok := c.arena.Alloc(size)
-		if ok {
-			c.blocks.Unlock()
-			return offset, nil
-		}
 		room := c.room
 		c.waiting++
 		c.blocks.Unlock()
-		select {
-		case <-room:
-		case <-ticker.C:
-			c.reap()
-		case <-w.done():
-		case <-c.ended:
+		offset, err := c.pool.alloc(size)
+		if errors.Is(err, errFull) {
+			select {
+			case <-room:
+			case <-ticker.C:
+				c.reap()
+			case <-w.done():
+			case <-c.ended:
+			}
 		}
 		c.blocks.Lock()
 		c.waiting--
 		c.blocks.Unlock()
-		if err := c.Err(); err != nil {
+		if err == nil {
+			return offset, nil
+		}
+		if cause := c.Err(); cause != nil {
+			return 0, cause
+		}
+		if errors.Is(err, shm.ErrNoSpace) {
+			return 0, fmt.Errorf("%w: %w", ErrExhausted, err)
+		}
+		if !errors.Is(err, errFull) {
 			return 0, err
 		}
 		if err := w.over(); err != nil {
-			return 0, err
+			return 0, fmt.Errorf("%w: the request arena was full: %w", ErrExhausted, err)
 		}
 	}
 }
@@ -48,9 +60,9 @@ func (c *Client) freeBlock(slot int) {
 		return
 	}
 	c.calls[slot].block = 0
+	c.pool.free(offset)
 	c.blocks.Lock()
 	defer c.blocks.Unlock()
-	c.arena.Free(offset)
 	if c.waiting > 0 {
 		close(c.room)
 		c.room = make(chan struct{})

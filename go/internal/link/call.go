@@ -59,7 +59,7 @@ func (c *Client) Submit(slot int, method uint64, offset int64, length int, deadl
 		return
 	}
 	// Likewise the bit comes before the bell.
-	atomic.OrUint64(&c.doorbell.Ready, 1<<slot)
+	atomic.OrUint64(&c.doorbell.Ready, wire.Group(slot))
 	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellSleeping &&
 		atomic.CompareAndSwapUint32(&c.doorbell.Bell, wire.BellSleeping, wire.BellAwake) { // one waker is enough
 		futex.Wake(&c.doorbell.Bell, 1)
@@ -146,7 +146,7 @@ func (c *Client) Abandon(slot int) {
 		c.Release(slot)
 		return
 	}
-	c.abandoned.Or(1 << slot)
+	c.abandoned.add(slot)
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}

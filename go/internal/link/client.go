@@ -1,12 +1,12 @@
 package link
 
 import (
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"nanorpc/go/internal/arena"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
 )
@@ -19,10 +19,13 @@ type Client struct {
 	doorbell  *wire.Doorbell
 	slots     slots
 	calls     [wire.Slots]call
-	abandoned atomic.Uint64 // bit per slot whose caller has left and whose reply has not come
+	abandoned slotSet // slots whose caller has left and whose reply has not come
 
-	blocks  sync.Mutex // guards arena and room
-	arena   *arena.Arena
+	committing sync.Mutex   // serialises changes of committed
+	committed  atomic.Int32 // slots that have pages, from the first on
+
+	pool    *pool         // of requests
+	blocks  sync.Mutex    // guards room and waiting
 	room    chan struct{} // closed and replaced when a block is freed that somebody waits for
 	waiting int
 
@@ -49,15 +52,36 @@ func NewClient(s *wire.Segment, spin futex.Policy) *Client {
 	c := &Client{
 		segment:  s,
 		doorbell: s.Doorbell(),
-		arena:    arena.New(l.RequestStart(), l.RequestArena),
+		pool:     newPool(s, l.RequestStart(), l.RequestArena),
 		room:     make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
 	for i := range c.calls {
 		c.calls[i].spinner.Policy = spin
 	}
-	c.slots.free.Store(math.MaxUint64)
+	c.committed.Store(int32(wire.CommittedSlots))
+	c.slots.free.fill()
 	return c
+}
+
+// commitSlot gives a slot pages, which the first in each page takes a system call for. Errors: ErrExhausted.
+func (c *Client) commitSlot(slot int) error {
+	if slot < int(c.committed.Load()) {
+		return nil
+	}
+	c.committing.Lock()
+	defer c.committing.Unlock()
+	if slot < int(c.committed.Load()) {
+		return nil
+	}
+	committed, err := c.segment.CommitSlot(slot)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrExhausted, err)
+	}
+	// Before any call in these slots is published: the server looks no further than this.
+	atomic.StoreUint32(&c.doorbell.Used, uint32(committed))
+	c.committed.Store(int32(committed))
+	return nil
 }
 
 // Layout returns the layout of the segment.
@@ -88,7 +112,7 @@ func (c *Client) Close(cause error) {
 	close(c.ended)
 	// The word's change keeps awake whoever looked at cause before it was set. A peer could undo the change, so go on until all have left.
 	for {
-		for i := range wire.Slots {
+		for i := range int(c.committed.Load()) {
 			word := &c.segment.Reply(i).Word
 			atomic.OrUint32(word, wire.FlagClosed)
 			futex.Wake(word, math.MaxInt32)
@@ -110,8 +134,9 @@ func (c *Client) unmapWhenUnused() {
 	}
 	c.unmapping.Lock()
 	defer c.unmapping.Unlock()
-	if !c.unmapped && c.slots.free.CompareAndSwap(^c.abandoned.Load(), 0) {
+	if !c.unmapped && c.slots.free.takeAllBut(&c.abandoned) {
 		c.unmapped = true
+		c.pool.close()
 		_ = c.segment.Close() // fails only for a range that is not mapped
 	}
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -26,40 +27,35 @@ func (s *Server) Allocate(call Call, length int) (int64, error) {
 	if limit := s.Layout().MaxPayload; int64(length) > limit {
 		return 0, fmt.Errorf("%w: a reply of %d bytes, the limit is %d", ErrTooLarge, length, limit)
 	}
+	if offset, ok := s.pool.tryAlloc(int64(length)); ok { // nearly always
+		s.block[call.Slot].Store(offset)
+		return offset, nil
+	}
 	for deadline := futex.Now() + int64(roomWait); ; {
-		if offset, ok := s.allocate(call.Slot, int64(length)); ok {
+		s.reclaim()
+		offset, err := s.pool.alloc(int64(length))
+		if err == nil {
+			s.block[call.Slot].Store(offset)
 			return offset, nil
 		}
 		if err := s.Err(); err != nil {
 			return 0, err
 		}
-		if futex.Now() >= deadline {
-			return 0, fmt.Errorf("%w: no room for %d bytes", ErrExhausted, length)
+		if !errors.Is(err, errFull) || futex.Now() >= deadline {
+			return 0, fmt.Errorf("%w: no room for %d bytes: %w", ErrExhausted, length, err)
 		}
 		time.Sleep(roomInterval)
 	}
 }
 
-func (s *Server) allocate(slot int, length int64) (int64, bool) {
+// reclaim frees the blocks of replies that their callers have read, and not yet overtaken with a new call.
+func (s *Server) reclaim() {
 	s.blocks.Lock()
 	defer s.blocks.Unlock()
-	offset, ok := s.arena.Alloc(length)
-	if !ok {
-		s.reclaim()
-		offset, ok = s.arena.Alloc(length)
-	}
-	if ok {
-		s.block[slot].Store(offset)
-	}
-	return offset, ok
-}
-
-// reclaim frees the blocks of replies that their callers have read, and not yet overtaken with a new call. It needs the lock.
-func (s *Server) reclaim() {
 	for i := range s.block {
 		if offset := s.block[i].Load(); offset != 0 && s.released(i) {
 			s.block[i].Store(0)
-			s.arena.Free(offset)
+			s.pool.free(offset)
 		}
 	}
 }
@@ -81,7 +77,7 @@ func (s *Server) freeBlock(slot int) {
 	s.blocks.Lock()
 	defer s.blocks.Unlock()
 	if offset := s.block[slot].Swap(0); offset != 0 {
-		s.arena.Free(offset)
+		s.pool.free(offset)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nanorpc/go/internal/arena"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
 )
@@ -18,14 +17,15 @@ type Server struct {
 	doorbell *wire.Doorbell
 
 	// The leader's own. They pass to the next leader with the leadership.
-	pending uint64             // bits taken from the ready mask, not yet looked at
+	pending uint64             // groups taken from the ready mask, not yet looked at
+	group   int                // the slot to look at next in the group begun; wire.Slots: none is begun
 	taken   [wire.Slots]uint32 // by slot: generation of the last call taken
 	watched int                // the slot whose request word the leader polls: that of the last call
 	bell    uint32             // what the leader last stored in the bell
 	spinner futex.Spinner
 
-	blocks sync.Mutex // guards arena, and block with it
-	arena  *arena.Arena
+	pool   *pool                    // of replies
+	blocks sync.Mutex               // guards changes of block
 	block  [wire.Slots]atomic.Int64 // by slot: offset of its reply's block in the arena, 0: none
 
 	interrupted atomic.Bool
@@ -51,7 +51,8 @@ func NewServer(s *wire.Segment, spin futex.Policy) *Server {
 	return &Server{
 		segment:  s,
 		doorbell: s.Doorbell(),
-		arena:    arena.New(l.ReplyStart(), l.ReplyArena),
+		group:    wire.Slots,
+		pool:     newPool(s, l.ReplyStart(), l.ReplyArena),
 		spinner:  futex.Spinner{Policy: spin},
 	}
 }
@@ -71,6 +72,9 @@ func (s *Server) Err() error {
 	}
 	return nil
 }
+
+// Release ends the use of the segment, before it is unmapped. No method may be called after it, nor any call be open.
+func (s *Server) Release() { s.pool.close() }
 
 // Close ends the connection with the given cause and wakes the leader, whose Next returns the cause. Only the first Close counts.
 func (s *Server) Close(cause error) {
@@ -134,14 +138,25 @@ func (s *Server) poll() (Call, bool, error) {
 		// Taking all bits comes before looking at the slots: a bit set after is for a call published after.
 		s.pending |= atomic.SwapUint64(&s.doorbell.Ready, 0)
 	}
-	for s.pending != 0 {
-		i := bits.TrailingZeros64(s.pending)
-		s.pending &= s.pending - 1
-		if call, ok, err := s.take(i); ok || err != nil {
-			return call, ok, err
+	for {
+		if s.group >= wire.Slots {
+			if s.pending == 0 {
+				return s.take(s.watched)
+			}
+			s.group = bits.TrailingZeros64(s.pending)
+			s.pending &= s.pending - 1
 		}
+		// A client says how far its slots have pages, before it announces calls in them. Nothing worse than a missed call of its own comes from a
+		// lie: slots beyond are memory of the segment.
+		for used := int(min(atomic.LoadUint32(&s.doorbell.Used), wire.Slots)); s.group < used; {
+			slot := s.group
+			s.group += wire.Groups
+			if call, ok, err := s.take(slot); ok || err != nil {
+				return call, ok, err
+			}
+		}
+		s.group = wire.Slots
 	}
-	return s.take(s.watched)
 }
 
 // watch tells the client which slot the leader polls, if that has changed, and reports whether it has.
@@ -160,7 +175,7 @@ func (s *Server) watch() bool {
 func (s *Server) setBell(bell uint32) {
 	atomic.StoreUint32(&s.doorbell.Bell, bell)
 	if slot, ok := wire.BellSlot(s.bell); ok {
-		s.pending |= 1 << slot
+		s.pending |= wire.Group(slot)
 	}
 	s.bell = bell
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,32 +12,21 @@ import (
 // reapInterval is how often those who wait for a slot or a block look for late replies, which ring no bell.
 const reapInterval = time.Millisecond
 
-// slots are the client's call slots: a mask of the free ones, and a queue of those who wait for one, first come first served.
+// slots are the client's call slots: the set of the free ones, and a queue of those who wait for one, first come first served.
 type slots struct {
-	free    atomic.Uint64
+	free    slotSet
 	waiting atomic.Int32 // len(queue), readable without the lock
 	mu      sync.Mutex
 	queue   []chan int // each of capacity 1: handing over never blocks
 }
 
 // take returns a free slot, the lowest: a lone caller always uses the same one, whose lines are in the caches and which the server watches.
-func (s *slots) take() (int, bool) {
-	for {
-		free := s.free.Load()
-		if free == 0 {
-			return 0, false
-		}
-		i := bits.TrailingZeros64(free)
-		if s.free.CompareAndSwap(free, free&^(1<<i)) {
-			return i, true
-		}
-	}
-}
+func (s *slots) take() (int, bool) { return s.free.takeLowest() }
 
 // put makes a slot free, or hands it to the first in the queue.
 func (s *slots) put(i int) {
-	s.free.Or(1 << i)
-	// The bit is set before waiting is read, and enqueue does it the other way round: one of us sees the other.
+	s.free.add(i)
+	// The slot is in the set before waiting is read, and enqueue does it the other way round: one of us sees the other.
 	if s.waiting.Load() == 0 {
 		return
 	}
@@ -88,7 +76,7 @@ func (s *slots) dequeue(at int) {
 }
 
 // Acquire reserves a call slot and returns its number. It blocks while all are in use, first come first served.
-// Errors: ErrDeadline, the context's, ErrGone, ErrClosed.
+// Errors: ErrDeadline, the context's, ErrGone, ErrClosed; ErrExhausted when /dev/shm is full.
 func (c *Client) Acquire(w Wait) (int, error) {
 	i, ok := c.slots.take()
 	if !ok {
@@ -98,21 +86,15 @@ func (c *Client) Acquire(w Wait) (int, error) {
 		}
 	}
 	// Looked at after the slot was taken: Close counts the free slots after it has set the cause.
-	if err := c.Err(); err != nil {
+	err := c.Err()
+	if err == nil {
+		err = c.commitSlot(i)
+	}
+	if err != nil {
 		c.putSlot(i)
 		return 0, err
 	}
 	return i, nil
-}
-
-// TryAcquire reserves a call slot if one is free.
-func (c *Client) TryAcquire() (int, bool) {
-	i, ok := c.slots.take()
-	if ok && c.Err() != nil {
-		c.putSlot(i)
-		return 0, false
-	}
-	return i, ok
 }
 
 func (c *Client) queueForSlot(w Wait) (int, error) {
@@ -161,15 +143,12 @@ func (c *Client) reap() {
 	if c.unmapped {
 		return
 	}
-	for left := c.abandoned.Load(); left != 0; left &= left - 1 {
-		i := bits.TrailingZeros64(left)
-		bit := uint64(1) << i
-		// The generation is the slot's own: nobody else uses the slot while its bit is set.
-		if !wire.Done(atomic.LoadUint32(&c.segment.Reply(i).Word), c.calls[i].generation.Load()) {
-			continue
+	c.abandoned.each(func(i int) {
+		// The generation is the slot's own: nobody else uses the slot while it is in the set.
+		if wire.Done(atomic.LoadUint32(&c.segment.Reply(i).Word), c.calls[i].generation.Load()) {
+			c.abandoned.remove(i)
+			c.freeBlock(i)
+			c.slots.put(i)
 		}
-		c.abandoned.And(^bit)
-		c.freeBlock(i)
-		c.slots.put(i)
-	}
+	})
 }

@@ -16,24 +16,55 @@ const directory = "/dev/shm"
 // ErrNoSpace reports that /dev/shm has not enough room for an object.
 var ErrNoSpace = errors.New("not enough shared memory in " + directory)
 
-// Create makes a shared memory object of size bytes, every page of it allocated and zero, readable and writable by this user alone.
-// The caller owns the returned file. Create blocks while the kernel clears the pages (about 0.25 ms per MiB).
-//
-// Pages are allocated now because a write to a page that a full /dev/shm cannot supply is a SIGBUS in whoever writes.
-// The error is ErrNoSpace when they cannot be had.
-func Create(size int64) (*os.File, error) {
-	if size <= 0 {
-		return nil, fmt.Errorf("shared memory size %d: must be positive", size)
+// Create makes a shared memory object of size bytes, all zero, readable and writable by this user alone. It has pages for the first
+// committed bytes; others are to be committed before they are touched. The caller owns the returned file. Errors: ErrNoSpace.
+func Create(size, committed int64) (*os.File, error) {
+	if size <= 0 || committed < 0 || committed > size {
+		return nil, fmt.Errorf("shared memory of %d bytes, %d of them with pages: impossible", size, committed)
 	}
 	f, err := createUnnamed()
 	if err != nil {
 		return nil, err
 	}
-	if err := allocate(f, size); err != nil {
+	if err = f.Truncate(size); err != nil {
+		err = fmt.Errorf("set the size of shared memory to %d bytes: %w", size, err)
+	} else if committed > 0 {
+		err = Commit(f, 0, committed)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// Commit gives pages to length bytes at offset of an object, which stay as they are where there are pages already. It blocks while the kernel
+// clears new ones, about 0.25 ms per MiB.
+//
+// A write to memory without pages takes them as well, but if /dev/shm is full it is a SIGBUS in whoever writes. Errors: ErrNoSpace.
+func Commit(f *os.File, offset, length int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, offset, length)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+			// tmpfs gives back what it had allocated; begin again.
+		case errors.Is(err, unix.ENOSPC):
+			return fmt.Errorf("allocate %d bytes: %w", length, ErrNoSpace)
+		default:
+			return fmt.Errorf("allocate %d bytes of shared memory: %w", length, err)
+		}
+	}
+}
+
+// Decommit takes the pages of length bytes at offset away, all of them, whoever maps them (FALLOC_FL_PUNCH_HOLE, fallocate(2)). The range reads
+// as zero after.
+func Decommit(f *os.File, offset, length int64) error {
+	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length); err != nil {
+		return fmt.Errorf("give back %d bytes of shared memory: %w", length, err)
+	}
+	return nil
 }
 
 // createUnnamed opens an object that has no name. File systems without O_TMPFILE get a random name, removed at once:
@@ -61,21 +92,4 @@ func createUnnamed() (*os.File, error) {
 		return nil, fmt.Errorf("create shared memory: %w", err)
 	}
 	return os.NewFile(uintptr(fd), "nanorpc segment"), nil
-}
-
-// allocate sets the size of f and takes all its pages.
-func allocate(f *os.File, size int64) error {
-	for {
-		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, unix.EINTR):
-			// tmpfs gives back what it had allocated; begin again.
-		case errors.Is(err, unix.ENOSPC):
-			return fmt.Errorf("allocate %d bytes: %w", size, ErrNoSpace)
-		default:
-			return fmt.Errorf("allocate %d bytes of shared memory: %w", size, err)
-		}
-	}
 }

@@ -12,16 +12,24 @@ const Version = 1
 // Magic is the first word of a segment: "NanoRPC\x01", little-endian.
 const Magic = 0x01_43_50_52_6f_6e_61_4e
 
-// Slots is the number of call slots: the bits of the ready mask.
-const Slots = 64
+// Slots is the number of call slots.
+const Slots = 256
+
+// Groups is the number of bits in a mask of slots. Bit g stands for the slots g, g+Groups, g+2*Groups and so on: one atomic operation announces any
+// number of slots, and as clients use low slots first, a bit usually stands for one.
+const Groups = 64
 
 // Sizes in bytes.
 const (
 	pageSize   = 4096
+	slotsPage  = pageSize / slotSize // slots in a page
 	slotSize   = 512
 	headerSize = pageSize
 	slotsSize  = Slots * slotSize
 	arenaStart = headerSize + slotsSize
+
+	// CommittedSlots is how many slots have pages when a segment is made.
+	CommittedSlots = slotsPage
 
 	// InlineCapacity is the longest payload that travels in its slot.
 	InlineCapacity = 224
@@ -38,7 +46,7 @@ var ErrLayout = errors.New("invalid segment")
 
 // Layout is what varies between segments.
 type Layout struct {
-	RequestArena int64 // bytes, a multiple of the page size
+	RequestArena int64 // bytes that it may grow to, a multiple of the page size
 	ReplyArena   int64 // the same
 	MaxPayload   int64 // the longest payload of a request or a reply; at most either arena
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"unsafe"
 
@@ -18,10 +19,11 @@ type header struct {
 	maxPayload   int64
 }
 
-// Doorbell is where a client tells the server which slots to look at. Both words share a line: who needs one needs the other.
+// Doorbell is where one end tells the other which slots to look at. Its words share a line: who needs one needs the others.
 type Doorbell struct {
-	Ready uint64 // bit per slot; the client sets bits, the server takes them all at once
-	Bell  uint32 // see the Bell constants
+	Ready uint64 // bit per group of slots; the ringing end sets bits, the other takes them all at once
+	Bell  uint32 // see the Bell constants; written by the end that waits
+	Used  uint32 // of the server's doorbell: slots that have pages, from the first on; written by the client
 }
 
 // Request is the client's half of a slot. Its first two lines, fetched together, hold the word, the header, and 96 bytes of payload.
@@ -60,6 +62,7 @@ var (
 // Offsets within the header page.
 const (
 	doorbellOffset = 1024
+	noticesOffset  = 1280
 	replyInSlot    = slotSize / 2
 	inlineOffset   = 32
 )
@@ -67,25 +70,62 @@ const (
 // Segment is a mapped segment. The pointers that it hands out are valid until the mapping is closed.
 type Segment struct {
 	mapping *shm.Mapping
+	file    *os.File // of the mapping; whoever opened it closes it
 	layout  Layout
 	slots   *[Slots]slot
 }
 
-// Format writes the header of a fresh, zero segment and returns it. The zero state of everything else is valid.
-func Format(m *shm.Mapping, l Layout) (*Segment, error) {
+// Committed is how many bytes of a segment have pages when it is made: the header and the first page of slots. Whoever uses more commits it.
+const Committed = headerSize + pageSize
+
+// Create makes and maps a segment. The caller owns the file, and closes both. Errors: ErrLayout, shm.ErrNoSpace.
+func Create(l Layout) (*Segment, *os.File, error) {
 	if err := l.Validate(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	file, err := shm.Create(l.Size(), Committed)
+	if err != nil {
+		return nil, nil, err
+	}
+	mapping, err := shm.Map(file, l.Size())
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	s, err := format(mapping, file, l)
+	if err != nil {
+		_ = mapping.Close()
+		file.Close()
+	}
+	return s, file, err
+}
+
+// format writes the header of a fresh, zero segment and returns it. The zero state of everything else is valid.
+func format(m *shm.Mapping, file *os.File, l Layout) (*Segment, error) {
 	if int64(m.Size()) < l.Size() {
 		return nil, fmt.Errorf("%w: %d bytes for a layout of %d", ErrLayout, m.Size(), l.Size())
 	}
 	h := (*header)(m.Pointer(0, int(unsafe.Sizeof(header{})), 8))
 	*h = header{magic: Magic, version: Version, slots: Slots, requestArena: l.RequestArena, replyArena: l.ReplyArena, maxPayload: l.MaxPayload}
-	return newSegment(m, l), nil
+	s := newSegment(m, file, l)
+	s.Doorbell().Used = slotsPage
+	return s, nil
 }
 
-// Open checks the header of a segment made by the peer, and returns the segment. Each field is loaded once.
-func Open(m *shm.Mapping) (*Segment, error) {
+// Open maps a segment of size bytes made by the peer, and checks its header, of which each field is loaded once. The file stays the caller's.
+func Open(file *os.File, size int64) (*Segment, error) {
+	mapping, err := shm.Map(file, size)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(mapping, file)
+	if err != nil {
+		_ = mapping.Close()
+	}
+	return s, err
+}
+
+func open(m *shm.Mapping, file *os.File) (*Segment, error) {
 	if m.Size() < arenaStart {
 		return nil, fmt.Errorf("%w: %d bytes", ErrLayout, m.Size())
 	}
@@ -104,12 +144,13 @@ func Open(m *shm.Mapping) (*Segment, error) {
 	if int64(m.Size()) != l.Size() {
 		return nil, fmt.Errorf("%w: %d bytes for a layout of %d", ErrLayout, m.Size(), l.Size())
 	}
-	return newSegment(m, l), nil
+	return newSegment(m, file, l), nil
 }
 
-func newSegment(m *shm.Mapping, l Layout) *Segment {
+func newSegment(m *shm.Mapping, file *os.File, l Layout) *Segment {
 	return &Segment{
 		mapping: m,
+		file:    file,
 		layout:  l,
 		slots:   (*[Slots]slot)(m.Pointer(headerSize, slotsSize, 8)),
 	}
@@ -118,10 +159,27 @@ func newSegment(m *shm.Mapping, l Layout) *Segment {
 // Layout returns what the header says, checked.
 func (s *Segment) Layout() Layout { return s.layout }
 
-// Doorbell returns the doorbell.
-func (s *Segment) Doorbell() *Doorbell {
-	return (*Doorbell)(s.mapping.Pointer(doorbellOffset, int(unsafe.Sizeof(Doorbell{})), 8))
+// Doorbell returns the doorbell at which a client announces calls.
+func (s *Segment) Doorbell() *Doorbell { return s.doorbell(doorbellOffset) }
+
+// Notices returns the doorbell at which the server announces those replies of which clients want notice.
+func (s *Segment) Notices() *Doorbell { return s.doorbell(noticesOffset) }
+
+func (s *Segment) doorbell(offset int) *Doorbell {
+	return (*Doorbell)(s.mapping.Pointer(offset, int(unsafe.Sizeof(Doorbell{})), 8))
 }
+
+// CommitSlot gives pages to all slots up to the given one, and returns how many have them now. Errors: shm.ErrNoSpace.
+func (s *Segment) CommitSlot(slot int) (int, error) {
+	used := (slot/slotsPage + 1) * slotsPage
+	return used, shm.Commit(s.file, headerSize, int64(used)*slotSize)
+}
+
+// Commit gives pages to a range of an arena. See shm.Commit.
+func (s *Segment) Commit(offset, length int64) error { return shm.Commit(s.file, offset, length) }
+
+// Decommit takes the pages of a range of an arena away. See shm.Decommit.
+func (s *Segment) Decommit(offset, length int64) error { return shm.Decommit(s.file, offset, length) }
 
 // Request returns the client's half of a slot below Slots.
 func (s *Segment) Request(i int) *Request { return &s.slots[i].request }

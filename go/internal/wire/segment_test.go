@@ -5,39 +5,68 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
-	"nanorpc/go/internal/shm"
+	"golang.org/x/sys/unix"
 )
 
-func newMapping(t *testing.T, l Layout) *shm.Mapping {
+func create(t *testing.T, l Layout) (*Segment, *os.File) {
 	t.Helper()
-	file, err := shm.Create(l.Size())
+	s, file, err := Create(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	m, err := shm.Map(file, l.Size())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.Close() })
-	return m
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), file.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, file
 }
 
-func TestFormatOpen(t *testing.T) {
+func TestCreateOpen(t *testing.T) {
 	l, err := NewLayout(100_000, 60_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMapping(t, l)
-	if _, err := Format(m, l); err != nil {
+	_, file := create(t, l)
+	s, err := Open(file, l.Size())
+	if err != nil || s.Layout() != l {
+		t.Fatalf("%+v, %v; made with %+v", s.Layout(), err, l)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A new segment takes two pages, whatever it may grow to.
+func TestCommitted(t *testing.T) {
+	l, err := NewLayout(1<<30, 1<<30)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(m)
-	if err != nil || s.Layout() != l {
-		t.Errorf("%+v, %v; formatted with %+v", s.Layout(), err, l)
+	s, file := create(t, l)
+	used := func() int64 {
+		var stat unix.Stat_t
+		if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+			t.Fatal(err)
+		}
+		return stat.Blocks * 512
+	}
+	if got := used(); got != Committed {
+		t.Errorf("a new segment takes %d bytes", got)
+	}
+	if committed, err := s.CommitSlot(20); err != nil || committed != 24 || used() != headerSize+3*pageSize {
+		t.Errorf("%d slots, %d bytes, %v", committed, used(), err)
+	}
+	before := used()
+	if err := s.Commit(l.ReplyStart(), 1<<20); err != nil || used() != before+1<<20 {
+		t.Errorf("%d bytes, %v", used(), err)
+	}
+	if err := s.Decommit(l.ReplyStart(), 1<<20); err != nil || used() != before {
+		t.Errorf("%d bytes, %v", used(), err)
 	}
 }
 
@@ -47,7 +76,7 @@ func TestOpenRefusesImpossibleHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMapping(t, l)
+	segment, file := create(t, l)
 	fields := map[string]struct{ offset, size int }{
 		"magic":         {0, 8},
 		"version":       {8, 4},
@@ -57,10 +86,7 @@ func TestOpenRefusesImpossibleHeaders(t *testing.T) {
 		"max payload":   {32, 8},
 	}
 	for name, field := range fields {
-		if _, err := Format(m, l); err != nil {
-			t.Fatal(err)
-		}
-		b := m.Bytes()[field.offset : field.offset+field.size]
+		b := segment.Bytes(int64(field.offset), int64(field.size))
 		original := slices.Clone(b)
 		right := binary.LittleEndian.Uint32(b)
 		for _, low := range []uint32{0, 1, right - 1, right + 1, 2 * right, 1 << 31, math.MaxUint32} {
@@ -69,7 +95,10 @@ func TestOpenRefusesImpossibleHeaders(t *testing.T) {
 				if field.size == 8 {
 					binary.LittleEndian.PutUint32(b[4:], high)
 				}
-				s, err := Open(m)
+				s, err := Open(file, l.Size())
+				if err == nil {
+					defer s.Close()
+				}
 				switch {
 				case bytes.Equal(b, original):
 				case err == nil && name == "max payload" && s.Layout().MaxPayload > 0 && s.Layout().MaxPayload <= l.RequestArena:
@@ -79,12 +108,7 @@ func TestOpenRefusesImpossibleHeaders(t *testing.T) {
 				}
 			}
 		}
-	}
-	if _, err := Format(m, l); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(m); err != nil {
-		t.Errorf("the header is right again: %v", err)
+		copy(b, original)
 	}
 }
 
@@ -93,10 +117,7 @@ func TestPayloadStaysInItsArena(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Format(newMapping(t, l), l)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, _ := create(t, l)
 	start := uint64(l.RequestStart())
 	for _, test := range []struct {
 		offset uint64

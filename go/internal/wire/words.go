@@ -1,12 +1,15 @@
 package wire
 
-// A request word is generation<<8 | state. The client alone writes it.
+// A request word is generation<<8 | flags | state. The client alone writes it.
 const (
 	StateIdle      = 0 // nothing submitted since the segment was made
 	StateCall      = 1 // a call is submitted
 	StateCancelled = 2 // its caller has gone: whatever the reply, it will not be read
 	StateReleased  = 3 // its reply has been read: the server may take back the reply's block
-	stateMask      = 0xff
+	stateMask      = 0x0f
+
+	// FlagNotify beside StateCall asks for notice of the reply: a bit at the segment's Notices.
+	FlagNotify = 0x10
 )
 
 // A reply word is generation<<8 | flags. The server publishes replies in it; the client adds FlagWaiting and FlagNudge.
@@ -38,6 +41,9 @@ func Generation(word uint32) uint32 { return word >> generationShift }
 
 // State returns the state in a request word.
 func State(word uint32) uint32 { return word & stateMask }
+
+// Group returns the mask bit of the group that a slot belongs to.
+func Group(slot int) uint64 { return 1 << (slot % Groups) }
 
 // Done reports whether a reply word says that the reply of generation is complete.
 func Done(word, generation uint32) bool {
