@@ -15,6 +15,7 @@ import (
 type Client struct {
 	service  string
 	endpoint *endpoint.Client
+	async    async
 }
 
 // Dial connects to the server of a service. It blocks until the server has answered, the context ends, or 5 seconds have passed.
@@ -70,15 +71,10 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 		return buffer, public(err)
 	}
 	copy(l.Bytes(offset, len(request)), request)
-	l.Submit(slot, wire.MethodID(method), offset, len(request), wait.Deadline)
+	l.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: offset, Length: len(request), Deadline: wait.Deadline})
 	reply, err := l.Await(slot, wait)
 	if err != nil {
-		if l.Err() == nil && !lost(err) {
-			l.Abandon(slot)
-		} else {
-			l.Release(slot)
-		}
-		return buffer, public(err)
+		return buffer, c.giveUp(slot, err)
 	}
 	payload := l.Bytes(reply.Offset, reply.Length)
 	if reply.Status == wire.StatusOK {
@@ -88,6 +84,16 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 	}
 	l.Release(slot)
 	return buffer, err
+}
+
+// giveUp gives back the slot of a call of which Await has returned err, and returns the public error.
+func (c *Client) giveUp(slot int, err error) error {
+	if c.endpoint.Err() == nil && !lost(err) {
+		c.endpoint.Abandon(slot)
+	} else {
+		c.endpoint.Release(slot)
+	}
+	return public(err)
 }
 
 // waitFor returns the bounds that a context sets, or the error of one that has ended.

@@ -11,8 +11,9 @@ import (
 // Handler is a method: it gets the request's bytes and returns the reply's, or an error whose text reaches the caller as a *RemoteError.
 //
 // The request lies in memory shared with the client: it is valid until the handler returns, and must not be written. The reply is
-// copied when the handler returns, and may be the request, or a part of it. The context is done when the call's deadline passes or the client
-// has gone. Handlers run concurrently, in goroutines of the server; one that takes long does not hold up other calls.
+// copied when the handler returns, and may be the request, or a part of it. The context is done when the call's deadline passes, the caller gives
+// up, the client has gone, or the handler has returned; one that is to be used after that must be asked for Done, or a derived context, before.
+// Handlers run concurrently, in goroutines of the server; one that takes long does not hold up other calls.
 // A handler that panics fails its call only.
 type Handler func(ctx context.Context, request []byte) ([]byte, error)
 

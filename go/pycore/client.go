@@ -124,7 +124,7 @@ func Call(client, slot, method, offset, length, deadline int64) int64 {
 	if !ok || !fits(c, int(slot), offset, length) {
 		return -statusInvalidHandle
 	}
-	c.Submit(int(slot), uint64(method), offset, int(length), deadline)
+	c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})
 	return await(c, int(slot), deadline)
 }
 

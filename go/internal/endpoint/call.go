@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
@@ -18,16 +16,23 @@ type Handler func(call *Call)
 type Call struct {
 	link.Call
 	conn     *conn
+	context  *callContext // nil: nobody has asked for it
+	spare    *callContext // of the leader's last call
 	answered bool
 	detached bool
 }
 
-// Context returns the context of the call: done when its deadline passes or its connection ends.
+// Context returns the context of the call: done when its deadline passes, its caller gives up, it has been answered, or its connection ends. It is to be
+// called once. The leader uses the same one again for its next call if nobody has asked it for anything: a context that is to outlive the handler
+// must be asked, for Done or a derived context, before the handler returns.
 func (c *Call) Context() context.Context {
-	if c.Deadline == 0 {
-		return c.conn.context
+	ctx := c.spare
+	if ctx == nil || ctx.inner.Load() != nil {
+		ctx = new(callContext)
 	}
-	return &callContext{Context: c.conn.context, deadline: futex.ToTime(c.Deadline)}
+	ctx.conn, ctx.call, ctx.deadline = c.conn, c.Handle(), c.Deadline
+	c.context = ctx
+	return ctx
 }
 
 // Request returns the payload. It lies in shared memory, is valid until the call is answered, and must not be written.
@@ -40,6 +45,7 @@ func (c *Call) Connection() int64 { return c.conn.id }
 func (c *Call) Detach() *Call {
 	c.detached = true
 	kept := *c
+	c.context, c.spare = nil, nil // the kept call's
 	kept.conn.open.Add(1)
 	kept.conn.workers.Add(1)
 	return &kept
@@ -87,6 +93,9 @@ func (c *Call) fail(status wire.Status, text string) {
 func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	c.answered = true
 	c.conn.link.Publish(c.Call, status, offset, length)
+	if c.context != nil {
+		c.conn.answered(c.context, c.Slot)
+	}
 	if c.detached {
 		c.conn.callClosed()
 		c.conn.workers.Done()
@@ -107,28 +116,4 @@ func (c *Call) run(h Handler) {
 	if !c.answered && !c.detached {
 		c.Fail("the handler did not answer")
 	}
-}
-
-// callContext is the context of a call with a deadline. It makes a timer only for a handler that asks for Done.
-type callContext struct {
-	context.Context // the connection's
-	deadline        time.Time
-	timer           timerOnce
-}
-
-// Deadline implements context.Context.
-func (c *callContext) Deadline() (time.Time, bool) { return c.deadline, true }
-
-// Done implements context.Context.
-func (c *callContext) Done() <-chan struct{} { return c.timer.get(c.Context, c.deadline).Done() }
-
-// Err implements context.Context.
-func (c *callContext) Err() error {
-	if err := c.Context.Err(); err != nil {
-		return err
-	}
-	if !time.Now().Before(c.deadline) {
-		return context.DeadlineExceeded
-	}
-	return nil
 }

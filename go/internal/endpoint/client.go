@@ -31,9 +31,9 @@ func Dial(ctx context.Context, dir, service string, spin futex.Policy) (*Client,
 		peer.Close()
 		return nil, fmt.Errorf("connect to service %s: %w", service, err)
 	}
-	c := &Client{Client: link.NewClient(segment, spin), peer: peer, file: received.File}
+	c := &Client{Client: link.NewClient(segment, spin, peer.Ring), peer: peer, file: received.File}
 	go func() {
-		peer.WaitEnd() // also ends when Close closes the socket, after it has set its own cause
+		peer.WaitEnd(nil) // also ends when Close closes the socket, after it has set its own cause
 		c.end(link.ErrGone)
 	}()
 	return c, nil

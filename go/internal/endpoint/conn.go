@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -30,10 +31,17 @@ type conn struct {
 	open    atomic.Int32   // calls taken and not answered, other than the one the leader runs
 	closing sync.Once
 
+	registering sync.Mutex                              // serialises changes of contexts, but for their removal
+	contexts    [wire.Slots]atomic.Pointer[callContext] // by slot, of the calls whose handlers have asked for one that can wait
+
 	// turn is odd while the leader runs a handler. Whoever makes it even leads: the leader, when the handler returns, or the monitor.
 	turn atomic.Uint64
 
 	drained int // calls served while draining; the leader's own
+
+	parking sync.Mutex // guards what follows
+	parked  bool       // nobody leads until the client rings
+	called  bool       // the client has rung, and nobody was parked yet
 
 	releasing sync.Mutex // guards released, and the segment against those who are not workers
 	released  bool
@@ -52,11 +60,17 @@ func (c *conn) lead() {
 			}
 			continue
 		}
+		if errors.Is(err, link.ErrParked) {
+			if c.park() {
+				return
+			}
+			continue
+		}
 		if err != nil {
 			c.close(err)
 			return
 		}
-		call = Call{Call: taken, conn: c}
+		call = Call{Call: taken, conn: c, spare: cmp.Or(call.context, call.spare)}
 		m := c.admit(&call)
 		if m == nil {
 			continue
@@ -82,6 +96,28 @@ func (c *conn) lead() {
 			return
 		}
 	}
+}
+
+// park notes that the leader goes, and reports false if the client has rung since it was told to.
+func (c *conn) park() bool {
+	c.parking.Lock()
+	defer c.parking.Unlock()
+	c.parked = !c.called
+	c.called = false
+	return c.parked
+}
+
+// rung starts a leader where none leads.
+func (c *conn) rung() {
+	c.parking.Lock()
+	defer c.parking.Unlock()
+	if !c.parked || c.link.Err() != nil {
+		c.called = true
+		return
+	}
+	c.parked = false
+	c.workers.Add(1)
+	go c.lead()
 }
 
 // timed runs the call and remembers how long the method took.
@@ -126,15 +162,21 @@ func (c *conn) takeOver(turn uint64) {
 func (c *conn) callClosed() {
 	if c.open.Add(-1) == 0 && c.server.draining.Load() {
 		c.link.Interrupt()
+		c.rung()
 	}
 }
 
 // close ends the connection: its handlers' context, the client's waits, and Next.
 func (c *conn) close(cause error) {
 	c.closing.Do(func() {
-		c.cancel()
+		// The cause comes before the cancellation: what handlers make of that is no reply any more.
 		c.link.Close(cause)
+		c.cancel()
 		_ = c.peer.Close()
+		// Nobody is in rung with the connection still open in his eyes, once the lock is ours: no leader starts any more.
+		c.parking.Lock()
+		defer c.parking.Unlock()
+		c.parked = false
 	})
 }
 
@@ -144,6 +186,7 @@ func (c *conn) interrupt() {
 	defer c.releasing.Unlock()
 	if !c.released {
 		c.link.Interrupt()
+		c.rung()
 	}
 }
 

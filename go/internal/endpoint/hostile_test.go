@@ -63,7 +63,7 @@ func echo(t *testing.T, c *Client) {
 	for i := range request {
 		request[i] = byte(i * 7)
 	}
-	c.Submit(slot, wire.MethodID("echo"), offset, length, 0)
+	c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Offset: offset, Length: length})
 	reply, err := c.Await(slot, link.Wait{})
 	if err != nil || reply.Status != wire.StatusOK || reply.Length != length {
 		t.Fatalf("%+v, %v", reply, err)
@@ -114,7 +114,7 @@ func TestClientThatBreaksTheProtocol(t *testing.T) {
 		atomic.StoreUint32(&segment.Doorbell().Bell, wire.BellAwake)
 		futex.Wake(&segment.Doorbell().Bell, 1)
 
-		peer.WaitEnd() // returns when the server has closed its end
+		peer.WaitEnd(nil) // returns when the server has closed its end
 		if wire.Done(atomic.LoadUint32(&segment.Reply(0).Word), 1) {
 			t.Errorf("%+v was answered", lie)
 		}
@@ -165,7 +165,7 @@ func TestServerThatBreaksTheProtocol(t *testing.T) {
 				return
 			}
 			welcomed <- segment
-			peer.WaitEnd() // returns when the client has closed its end
+			peer.WaitEnd(nil) // returns when the client has closed its end
 		}()
 		c, err := Dial(t.Context(), dir, service, futex.None)
 		if err != nil {
@@ -183,7 +183,7 @@ func TestServerThatBreaksTheProtocol(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Submit(slot, wire.MethodID("echo"), offset, 0, 0)
+		c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Offset: offset})
 		reply := segment.Reply(slot)
 		atomic.StoreUint32(&reply.Length, lie.length)
 		atomic.StoreUint64(&reply.Offset, lie.offset)

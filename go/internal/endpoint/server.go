@@ -181,7 +181,7 @@ func (s *Server) welcome(peer *rendezvous.Conn) {
 	if err := peer.Welcome(c.file, s.options.Layout.Size()); err != nil {
 		c.close(err)
 	}
-	peer.WaitEnd()
+	peer.WaitEnd(c.rung)
 	c.close(link.ErrGone)
 	c.workers.Wait()
 	c.release()
@@ -195,6 +195,7 @@ func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin), peer: peer, segment: segment, file: file}
+	c.link.Cancelled = c.cancelled
 	c.context, c.cancel = context.WithCancel(s.context)
 	return c, nil
 }

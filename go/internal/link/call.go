@@ -32,6 +32,22 @@ func (c *Client) Reserve(slot, length int, w Wait) (int64, error) {
 	return offset, nil
 }
 
+// TryReserve is Reserve where nothing has to be waited for. It reports false also for what is too large; Reserve says why.
+func (c *Client) TryReserve(slot, length int) (int64, bool) {
+	if length <= wire.InlineCapacity {
+		return c.segment.RequestInline(slot), true
+	}
+	if int64(length) > c.Layout().MaxPayload {
+		return 0, false
+	}
+	offset, err := c.pool.alloc(int64(length))
+	if err != nil {
+		return 0, false
+	}
+	c.calls[slot].block = offset
+	return offset, true
+}
+
 // Owns reports whether length bytes at offset lie where Reserve has put, or would put, the slot's request.
 func (c *Client) Owns(slot int, offset, length int64) bool {
 	if length <= wire.InlineCapacity {
@@ -40,29 +56,58 @@ func (c *Client) Owns(slot int, offset, length int64) bool {
 	return offset != 0 && offset == c.calls[slot].block
 }
 
-// Submit publishes the call whose payload lies where Reserve said. It does not block.
-func (c *Client) Submit(slot int, method uint64, offset int64, length int, deadline int64) {
+// Submission says where a request lies, as Reserve has said, and what it is.
+type Submission struct {
+	Method   uint64
+	Offset   int64
+	Length   int
+	Deadline int64 // CLOCK_MONOTONIC in ns, 0: none
+	Notify   bool  // the reply is announced to Notices
+}
+
+// Submit publishes the call of a slot. It does not block.
+func (c *Client) Submit(slot int, s Submission) {
+	c.Publish(slot, s)
+	// The store in Publish comes before this load, as the server's store of the bell comes before its load of the word: if the bell says that
+	// the server watches this slot, it will see the word.
+	if atomic.LoadUint32(&c.doorbell.Bell) != wire.BellPolling(slot) {
+		c.Ring(wire.Group(slot))
+	}
+}
+
+// Publish is Submit, but the server need not notice the call before Ring with the slot's group.
+func (c *Client) Publish(slot int, s Submission) {
 	request := c.segment.Request(slot)
 	generation := (c.calls[slot].generation.Load() + 1) & wire.GenerationMask
 	c.calls[slot].generation.Store(generation)
 
-	atomic.StoreUint32(&request.Length, uint32(length))
-	atomic.StoreUint64(&request.Method, method)
-	atomic.StoreInt64(&request.Deadline, deadline)
-	atomic.StoreUint64(&request.Offset, uint64(offset))
-	// Publishes the header and the payload to Server.take, which loads the word first.
-	atomic.StoreUint32(&request.Word, wire.Word(generation, wire.StateCall))
-
-	// The store above comes before this load, as the server's store of the bell comes before its load of the word: if the bell says that
-	// the server watches this slot, it will see the word.
-	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) {
-		return
+	// Plain stores: an atomic one is a locked instruction, and the word's orders them all.
+	request.Length = uint32(s.Length)
+	request.Method = s.Method
+	request.Deadline = s.Deadline
+	request.Offset = uint64(s.Offset)
+	state := uint32(wire.StateCall)
+	if s.Notify {
+		state |= wire.FlagNotify
 	}
-	// Likewise the bit comes before the bell.
-	atomic.OrUint64(&c.doorbell.Ready, wire.Group(slot))
-	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellSleeping &&
-		atomic.CompareAndSwapUint32(&c.doorbell.Bell, wire.BellSleeping, wire.BellAwake) { // one waker is enough
-		futex.Wake(&c.doorbell.Bell, 1)
+	// Publishes the header and the payload to Server.take, which loads the word first.
+	atomic.StoreUint32(&request.Word, wire.Word(generation, state))
+}
+
+// Ring makes the server look at groups of slots: bits of wire.Group. It does not block.
+func (c *Client) Ring(groups uint64) {
+	// The bits come before the bell is read, as the server's store of the bell comes before its load of the bits.
+	atomic.OrUint64(&c.doorbell.Ready, groups)
+	switch bell := atomic.LoadUint32(&c.doorbell.Bell); bell {
+	case wire.BellSleeping, wire.BellParked:
+		if !atomic.CompareAndSwapUint32(&c.doorbell.Bell, bell, wire.BellAwake) {
+			return // one waker is enough
+		}
+		if bell == wire.BellParked {
+			c.ring()
+		} else {
+			futex.Wake(&c.doorbell.Bell, 1)
+		}
 	}
 }
 
@@ -147,6 +192,7 @@ func (c *Client) Abandon(slot int) {
 		return
 	}
 	c.abandoned.add(slot)
+	c.Ring(wire.Group(slot)) // for the handler's context
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}

@@ -14,6 +14,7 @@ import (
 // Client is the calling end of a connection. Its methods are safe for concurrent use; those that take a slot are for the slot's holder.
 //
 // A call is Acquire, Reserve, writing the payload, Submit, Await, reading the reply, Release; or Abandon after an Await that ended early.
+// Many calls can be published with one Ring instead.
 type Client struct {
 	segment   *wire.Segment
 	doorbell  *wire.Doorbell
@@ -29,10 +30,13 @@ type Client struct {
 	room    chan struct{} // closed and replaced when a block is freed that somebody waits for
 	waiting int
 
+	ring func() // tells a parked server, over the socket; immutable
+
 	cause    atomic.Pointer[error] // why the connection has ended
 	ended    chan struct{}         // closed after cause is set
 	sleepers atomic.Int32          // threads that sleep on reply words, or are about to
 	woken    atomic.Bool           // nobody sleeps any more
+	holds    atomic.Int32          // see Hold
 
 	unmapping sync.Mutex // guards unmapped, and the segment while no slot is held
 	unmapped  bool
@@ -46,14 +50,16 @@ type call struct {
 	_          [64]byte // callers in different slots do not share a line
 }
 
-// NewClient returns the calling end of a segment, which it unmaps when it is closed and no slot is held.
-func NewClient(s *wire.Segment, spin futex.Policy) *Client {
+// NewClient returns the calling end of a segment, which it unmaps when it is closed and no slot is held. It calls ring to tell a server that has
+// gone idle; ring must not block.
+func NewClient(s *wire.Segment, spin futex.Policy, ring func()) *Client {
 	l := s.Layout()
 	c := &Client{
 		segment:  s,
 		doorbell: s.Doorbell(),
 		pool:     newPool(s, l.RequestStart(), l.RequestArena),
 		room:     make(chan struct{}),
+		ring:     ring,
 		ended:    make(chan struct{}),
 	}
 	for i := range c.calls {
@@ -117,6 +123,9 @@ func (c *Client) Close(cause error) {
 			atomic.OrUint32(word, wire.FlagClosed)
 			futex.Wake(word, math.MaxInt32)
 		}
+		bell := &c.segment.Notices().Bell
+		atomic.StoreUint32(bell, wire.BellClosed)
+		futex.Wake(bell, math.MaxInt32)
 		if c.sleepers.Load() == 0 {
 			break
 		}
@@ -134,7 +143,7 @@ func (c *Client) unmapWhenUnused() {
 	}
 	c.unmapping.Lock()
 	defer c.unmapping.Unlock()
-	if !c.unmapped && c.slots.free.takeAllBut(&c.abandoned) {
+	if !c.unmapped && c.holds.Load() == 0 && c.slots.free.takeAllBut(&c.abandoned) {
 		c.unmapped = true
 		c.pool.close()
 		_ = c.segment.Close() // fails only for a range that is not mapped

@@ -81,16 +81,22 @@ func (s *Server) freeBlock(slot int) {
 	}
 }
 
-// Publish answers call with the length bytes that lie at the offset which Allocate returned. It wakes the caller if that sleeps, and does
+// Publish answers call with the length bytes that lie at the offset which Allocate returned, unless the connection has ended. It wakes the caller if that sleeps, and does
 // not block. The call must not be used after it.
 func (s *Server) Publish(call Call, status wire.Status, offset int64, length int) {
+	if s.Err() != nil { // nobody reads it
+		return
+	}
 	reply := s.segment.Reply(call.Slot)
-	atomic.StoreUint32(&reply.Status, uint32(status))
-	atomic.StoreUint32(&reply.Length, uint32(length))
-	atomic.StoreUint64(&reply.Offset, uint64(offset))
+	reply.Status = uint32(status)
+	reply.Length = uint32(length)
+	reply.Offset = uint64(offset)
 	// Publishes the header and the payload to Client.Await, and takes its waiting flag in the same step.
 	before := atomic.SwapUint32(&reply.Word, wire.Word(call.generation, wire.FlagDone))
 	if before&wire.FlagWaiting != 0 {
 		futex.Wake(&reply.Word, 1)
+	}
+	if call.notify {
+		s.notify(call.Slot)
 	}
 }

@@ -15,6 +15,7 @@ import (
 type Server struct {
 	segment  *wire.Segment
 	doorbell *wire.Doorbell
+	notices  *wire.Doorbell
 
 	// The leader's own. They pass to the next leader with the leadership.
 	pending uint64             // groups taken from the ready mask, not yet looked at
@@ -23,6 +24,9 @@ type Server struct {
 	watched int                // the slot whose request word the leader polls: that of the last call
 	bell    uint32             // what the leader last stored in the bell
 	spinner futex.Spinner
+
+	// Cancelled is called by the leader for a slot whose call has been taken, and given up by its caller since. Set before Next; immutable.
+	Cancelled func(slot int)
 
 	pool   *pool                    // of replies
 	blocks sync.Mutex               // guards changes of block
@@ -43,6 +47,7 @@ type Call struct {
 	Cancelled bool // the caller had already given up
 
 	generation uint32
+	notify     bool
 }
 
 // NewServer returns the serving end of a segment, which stays the caller's to unmap.
@@ -51,10 +56,30 @@ func NewServer(s *wire.Segment, spin futex.Policy) *Server {
 	return &Server{
 		segment:  s,
 		doorbell: s.Doorbell(),
+		notices:  s.Notices(),
 		group:    wire.Slots,
 		pool:     newPool(s, l.ReplyStart(), l.ReplyArena),
 		spinner:  futex.Spinner{Policy: spin},
 	}
+}
+
+// Handle names a call for as long as its slot has no other.
+type Handle struct {
+	slot       int32
+	generation uint32
+}
+
+// Handle returns the call's.
+func (c Call) Handle() Handle { return Handle{slot: int32(c.Slot), generation: c.generation} }
+
+// Slot returns the slot of the call.
+func (h Handle) Slot() int { return int(h.slot) }
+
+// Over reports whether a call has been answered, or its caller has given it up.
+func (s *Server) Over(h Handle) bool {
+	request := atomic.LoadUint32(&s.segment.Request(h.Slot()).Word)
+	return wire.Generation(request) != h.generation || wire.State(request) != wire.StateCall ||
+		wire.Done(atomic.LoadUint32(&s.segment.Reply(h.Slot()).Word), h.generation)
 }
 
 // Layout returns the layout of the segment.
@@ -102,7 +127,8 @@ func (s *Server) Interrupt() {
 }
 
 // Next takes the next call, and blocks until there is one. Only the leader calls it.
-// Errors: ErrInterrupted; the cause given to Close; ErrProtocol, after which the connection is to be closed.
+// Errors: ErrParked when there was none for 100 ms: the client rings over the socket for the next one, until then nobody need call Next;
+// ErrInterrupted; the cause given to Close; ErrProtocol, after which the connection is to be closed.
 func (s *Server) Next() (Call, error) {
 	for {
 		call, ok, err := s.poll()
@@ -126,11 +152,15 @@ func (s *Server) Next() (Call, error) {
 		caught := s.spinner.Spin(func(rounds int) bool {
 			return futex.SpinEither(word, seen, &s.doorbell.Ready, rounds)
 		}, 0)
-		if !caught && s.spinner.Policy != futex.Busy {
-			s.sleep()
+		if !caught && s.spinner.Policy != futex.Busy && s.sleep() {
+			return Call{}, ErrParked
 		}
 	}
 }
+
+// parkAfter is how long a leader sleeps before it gives its thread back: long enough that the price of ringing over the socket, tens of
+// microseconds, is paid by one call in thousands.
+const parkAfter = 100 * time.Millisecond
 
 // poll takes a call that is ready, without waiting.
 func (s *Server) poll() (Call, bool, error) {
@@ -153,6 +183,9 @@ func (s *Server) poll() (Call, bool, error) {
 			s.group += wire.Groups
 			if call, ok, err := s.take(slot); ok || err != nil {
 				return call, ok, err
+			}
+			if word := atomic.LoadUint32(&s.segment.Request(slot).Word); wire.Word(s.taken[slot], wire.StateCancelled) == word {
+				s.Cancelled(slot)
 			}
 		}
 		s.group = wire.Slots
@@ -180,17 +213,35 @@ func (s *Server) setBell(bell uint32) {
 	s.bell = bell
 }
 
-// sleep announces that the leader sleeps, looks again at everything that would keep it awake, and sleeps until the bell changes.
-func (s *Server) sleep() {
+// sleep announces that the leader sleeps, looks again at everything that would keep it awake, and sleeps until the bell changes. When nothing
+// has come for a time it announces that it has parked instead, and reports true.
+func (s *Server) sleep() (parked bool) {
 	s.sleepers.Add(1)
 	defer s.sleepers.Add(-1)
 	s.setBell(wire.BellSleeping)
-	word := atomic.LoadUint32(&s.segment.Request(s.watched).Word)
-	if atomic.LoadUint64(&s.doorbell.Ready) == 0 && !s.fresh(s.watched, word) && !s.interrupted.Load() && s.Err() == nil {
-		futex.Wait(&s.doorbell.Bell, wire.BellSleeping, 0)
+	end := futex.Now() + int64(parkAfter)
+	for s.idle() {
+		futex.Wait(&s.doorbell.Bell, wire.BellSleeping, end)
+		if atomic.LoadUint32(&s.doorbell.Bell) != wire.BellSleeping {
+			break
+		}
+		if futex.Now() >= end {
+			s.setBell(wire.BellParked)
+			if s.idle() {
+				return true
+			}
+			break
+		}
 	}
 	// Clients stop waking us. A call published meanwhile has set its bit in the ready mask, as BellSleeping asks.
 	s.setBell(wire.BellAwake)
+	return false
+}
+
+// idle reports whether nothing keeps the leader awake.
+func (s *Server) idle() bool {
+	word := atomic.LoadUint32(&s.segment.Request(s.watched).Word)
+	return atomic.LoadUint64(&s.doorbell.Ready) == 0 && !s.fresh(s.watched, word) && !s.interrupted.Load() && s.Err() == nil
 }
 
 // fresh reports whether a request word announces a call that has not been taken.
@@ -223,5 +274,6 @@ func (s *Server) take(slot int) (Call, bool, error) {
 		Length:     int(length),
 		Cancelled:  wire.State(word) == wire.StateCancelled,
 		generation: generation,
+		notify:     word&wire.FlagNotify != 0,
 	}, true, nil
 }

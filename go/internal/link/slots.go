@@ -97,6 +97,16 @@ func (c *Client) Acquire(w Wait) (int, error) {
 	return i, nil
 }
 
+// TryAcquire reserves a call slot if one is free. It reports false also when the connection has ended; Acquire says why.
+func (c *Client) TryAcquire() (int, bool) {
+	i, ok := c.slots.take()
+	if ok && (c.Err() != nil || c.commitSlot(i) != nil) {
+		c.putSlot(i)
+		return 0, false
+	}
+	return i, ok
+}
+
 func (c *Client) queueForSlot(w Wait) (int, error) {
 	turn := c.slots.enqueue()
 	ticker := time.NewTicker(reapInterval)

@@ -18,6 +18,8 @@ var (
 	ErrExhausted = errors.New("reply arena full")
 	// ErrInterrupted is what Next returns after Interrupt.
 	ErrInterrupted = errors.New("interrupted")
+	// ErrParked is what Next returns to a leader that is to go until the client rings.
+	ErrParked = errors.New("parked")
 )
 
 // Wait bounds a blocking operation. The zero value waits for as long as the connection lives.

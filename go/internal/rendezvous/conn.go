@@ -47,10 +47,31 @@ func newConn(socket *net.UnixConn) (*Conn, error) {
 	return &Conn{socket: socket, pid: peer.Pid}, nil
 }
 
-// WaitEnd blocks until the peer closes its end or dies, or Close. After the handshake a peer has nothing to say: one that sends is cut off.
-func (c *Conn) WaitEnd() {
-	var b [1]byte
-	_, _ = c.socket.Read(b[:])
+// ringPacket is what a client sends to a parked server.
+const ringPacket = 1
+
+// WaitEnd blocks until the peer closes its end or dies, or Close. It calls rung for each ring of the peer; if that is nil, or a peer sends
+// anything else, it returns.
+func (c *Conn) WaitEnd(rung func()) {
+	var b [2]byte
+	for {
+		n, err := c.socket.Read(b[:])
+		if err != nil || n != 1 || b[0] != ringPacket || rung == nil {
+			return
+		}
+		rung()
+	}
+}
+
+// Ring sends a ring to the peer, without blocking: to one who has not read the rings before it needs no more.
+func (c *Conn) Ring() {
+	raw, err := c.socket.SyscallConn()
+	if err != nil {
+		return // closed
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.Send(int(fd), []byte{ringPacket}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	})
 }
 
 // Close closes the socket, which is how the peer learns that the connection has ended.

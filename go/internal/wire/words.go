@@ -20,11 +20,13 @@ const (
 	FlagClosed  = 8 // the connection has ended; set by the client's own watcher
 )
 
-// The bell says what the server's waiter does. The server writes it; a client that wakes the server changes BellSleeping to BellAwake.
+// The bell says what the server's waiter does. The server writes it; a client that wakes the server changes BellSleeping or
+// BellParked to BellAwake. The bell of the notices is the same with the ends exchanged, without polling and parking.
 const (
 	BellAwake    = 0       // looks at the ready mask before it sleeps
 	BellSleeping = 1       // sleeps on this word
 	BellClosed   = 2       // the connection has ended; set by the server's own watcher
+	BellParked   = 3       // idle, without a thread: to be rung for by a packet on the connection's socket
 	bellPolling  = 1 << 16 // | slot: also looks at the request word of that slot, which need not be rung for
 )
 

@@ -1,0 +1,97 @@
+package link
+
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/wire"
+)
+
+// Notices waits for the replies to calls that were submitted with notice. One goroutine at a time may use it.
+//
+// It is the mirror of the server's side: there a server waits for calls, here a client for replies.
+type Notices struct {
+	client  *Client
+	bell    *wire.Doorbell
+	spinner futex.Spinner
+}
+
+// Notices returns the waiter for noticed replies.
+func (c *Client) Notices() *Notices {
+	return &Notices{client: c, bell: c.segment.Notices(), spinner: futex.Spinner{Policy: c.calls[0].spinner.Policy}}
+}
+
+// Hold keeps the segment mapped until Release, also when the connection ends, or returns why it has ended. The notices' goroutine holds it.
+func (c *Client) Hold() error {
+	c.holds.Add(1)
+	if err := c.Err(); err != nil { // after Add: Close sets the cause, then reads holds
+		c.Unhold()
+		return err
+	}
+	return nil
+}
+
+// Unhold ends a Hold.
+func (c *Client) Unhold() {
+	if c.holds.Add(-1) == 0 && c.Err() != nil {
+		c.unmapWhenUnused()
+	}
+}
+
+// Wait blocks until there are notices, and returns the groups of slots that may have replies: bits of wire.Group. It returns the error with
+// which the connection has ended.
+func (n *Notices) Wait() (uint64, error) {
+	for {
+		if atomic.LoadUint64(&n.bell.Ready) != 0 {
+			// Taking the bits comes before looking at the slots: a bit set after is for a reply published after.
+			return atomic.SwapUint64(&n.bell.Ready, 0), nil
+		}
+		if err := n.client.Err(); err != nil {
+			return 0, err
+		}
+		bell := &n.bell.Bell
+		caught := n.spinner.Spin(func(rounds int) bool {
+			return futex.SpinEither(bell, wire.BellAwake, &n.bell.Ready, rounds)
+		}, 0)
+		if !caught && n.spinner.Policy != futex.Busy {
+			n.sleep()
+		}
+	}
+}
+
+func (n *Notices) sleep() {
+	n.client.sleepers.Add(1)
+	defer n.client.sleepers.Add(-1)
+	// The store comes before the loads that follow, against Server.notify, which sets a bit and then reads the bell; and Close, which sets the
+	// cause and then changes the bell.
+	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
+	if atomic.LoadUint64(&n.bell.Ready) == 0 && n.client.Err() == nil {
+		futex.Wait(&n.bell.Bell, wire.BellSleeping, 0)
+	}
+	atomic.StoreUint32(&n.bell.Bell, wire.BellAwake)
+}
+
+// Finished reports whether the reply of the slot's last call is complete.
+func (c *Client) Finished(slot int) bool {
+	return wire.Done(atomic.LoadUint32(&c.segment.Reply(slot).Word), c.calls[slot].generation.Load())
+}
+
+// EachSlot calls f with every slot of the groups.
+func EachSlot(groups uint64, f func(slot int)) {
+	for ; groups != 0; groups &= groups - 1 {
+		for slot := bits.TrailingZeros64(groups); slot < wire.Slots; slot += wire.Groups {
+			f(slot)
+		}
+	}
+}
+
+// notify announces a reply to a client that has asked for it, and wakes it if it sleeps.
+func (s *Server) notify(slot int) {
+	n := s.notices
+	atomic.OrUint64(&n.Ready, wire.Group(slot))
+	if atomic.LoadUint32(&n.Bell) == wire.BellSleeping &&
+		atomic.CompareAndSwapUint32(&n.Bell, wire.BellSleeping, wire.BellAwake) {
+		futex.Wake(&n.Bell, 1)
+	}
+}
