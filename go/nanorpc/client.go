@@ -2,20 +2,20 @@ package nanorpc
 
 import (
 	"context"
-	"fmt"
-	"math"
+	"log/slog"
 
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
-	"nanorpc/go/internal/wire"
 )
 
 // Client is a connection to a server. Its methods are safe for concurrent use, and 256 calls of a client can be in flight; more wait their turn.
 type Client struct {
 	service  string
 	endpoint *endpoint.Client
+	logger   *slog.Logger
 	async    async
+	holders  holders
 }
 
 // Dial connects to the server of a service. It blocks until the server has answered, the context ends, or 5 seconds have passed.
@@ -29,7 +29,7 @@ func Dial(ctx context.Context, service string, options ...DialOption) (*Client, 
 	if err != nil {
 		return nil, public(err)
 	}
-	return &Client{service: service, endpoint: e}, nil
+	return &Client{service: service, endpoint: e, logger: s.logger}, nil
 }
 
 // Close ends the connection and frees its memory. Calls in flight return ErrClientClosed; their handlers may go on. It returns nil.
@@ -57,33 +57,19 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 	if err != nil {
 		return buffer, err
 	}
-	if len(request) > math.MaxUint32 {
-		return buffer, fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, len(request))
+	slot, offset, err := c.reserve(wait, len(request))
+	if err != nil {
+		return buffer, err
 	}
 	l := c.endpoint
-	slot, err := l.Acquire(wait)
-	if err != nil {
-		return buffer, public(err)
-	}
-	offset, err := l.Reserve(slot, len(request), wait)
-	if err != nil {
-		l.Release(slot)
-		return buffer, public(err)
-	}
 	copy(l.Bytes(offset, len(request)), request)
-	l.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: offset, Length: len(request), Deadline: wait.Deadline})
-	reply, err := l.Await(slot, wait)
+	reply, err := c.exchange(wait, method, slot, offset, len(request))
 	if err != nil {
-		return buffer, c.giveUp(slot, err)
+		return buffer, err
 	}
-	payload := l.Bytes(reply.Offset, reply.Length)
-	if reply.Status == wire.StatusOK {
-		buffer = append(buffer, payload...)
-	} else {
-		err = statusError(reply.Status, method, string(payload))
-	}
+	buffer = append(buffer, l.Bytes(reply.Offset, reply.Length)...)
 	l.Release(slot)
-	return buffer, err
+	return buffer, nil
 }
 
 // giveUp gives back the slot of a call of which Await has returned err, and returns the public error.

@@ -2,7 +2,6 @@ package nanorpc
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -54,7 +53,7 @@ func defaults() settings {
 		arena:        DefaultArena,
 		maxPayload:   DefaultMaxPayload,
 		drainTimeout: DefaultDrainTimeout,
-		logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+		logger:       slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -95,8 +94,9 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 	return option(func(s *settings) { s.drainTimeout = d })
 }
 
-// WithLogger sets where the server reports clients that it turned away and handlers that panicked. The default is nowhere.
-func WithLogger(l *slog.Logger) ServerOption { return option(func(s *settings) { s.logger = l }) }
+// WithLogger sets where a server reports clients that it turned away and handlers that panicked, and a client loans and leases that were dropped
+// without Release. The default is nowhere.
+func WithLogger(l *slog.Logger) Option { return option(func(s *settings) { s.logger = l }) }
 
 // layout returns the layout that the options ask for, or ErrInvalidOption with what to do.
 func (s settings) layout() (wire.Layout, error) {

@@ -46,14 +46,11 @@ func NewServer(service string, options ...ServerOption) *Server {
 func (s *Server) Handle(method string, h Handler) error {
 	return public(s.endpoint.Handle(method, func(call *endpoint.Call) {
 		reply, err := h(call.Context(), call.Request())
-		switch {
-		case err == nil:
-			call.Reply(reply)
-		case call.Deadline != 0 && errors.Is(err, context.DeadlineExceeded):
-			call.Expire() // as the caller's own clock would tell it
-		default:
-			call.Fail(err.Error())
+		if err != nil {
+			failCall(call, err)
+			return
 		}
+		call.Reply(reply)
 	}))
 }
 

@@ -2,7 +2,6 @@ package pycore
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"runtime"
 	"sync/atomic"
@@ -61,7 +60,7 @@ func ServerNew(service, directory, spin string, arena, maxPayload int64) int64 {
 		Directory: directory,
 		Layout:    layout,
 		Spin:      policy,
-		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:    slog.New(slog.DiscardHandler),
 		Ended:     func(connection int64) { s.put(event{connection: connection}) },
 	})
 	return servers.add(s)

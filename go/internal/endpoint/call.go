@@ -20,7 +20,14 @@ type Call struct {
 	spare    *callContext // of the leader's last call
 	answered bool
 	detached bool
+
+	loaned bool // there is memory for the reply:
+	offset int64
+	length int
 }
+
+// ErrLoaned is a second Loan for a call.
+var ErrLoaned = errors.New("there is memory for the reply already")
 
 // Context returns the context of the call: done when its deadline passes, its caller gives up, it has been answered, or its connection ends. It is to be
 // called once. The leader uses the same one again for its next call if nobody has asked it for anything: a context that is to outlive the handler
@@ -54,17 +61,39 @@ func (c *Call) Detach() *Call {
 // Allocate returns where a reply of length bytes is to be written. See link.Server.Allocate.
 func (c *Call) Allocate(length int) (int64, error) { return c.conn.link.Allocate(c.Call, length) }
 
+// Loan returns memory for a reply of length bytes, with which Finish answers the call. See link.Server.Allocate for the errors; ErrLoaned.
+func (c *Call) Loan(length int) ([]byte, error) {
+	if c.loaned {
+		return nil, ErrLoaned
+	}
+	offset, err := c.Allocate(length)
+	if err != nil {
+		return nil, err
+	}
+	c.loaned, c.offset, c.length = true, offset, length
+	return c.conn.link.Bytes(offset, length), nil
+}
+
+// Finish answers the call with what has been written to its Loan, or with nothing.
+func (c *Call) Finish() { c.Publish(wire.StatusOK, c.offset, c.length) }
+
 // Reply answers the call with a copy of payload, which may be the request. When the payload is too large, or there is no room for it, the
 // caller gets that as the call's error.
 func (c *Call) Reply(payload []byte) {
 	offset, err := c.Allocate(len(payload))
-	switch {
-	case err == nil:
-		copy(c.conn.link.Bytes(offset, len(payload)), payload)
-		c.Publish(wire.StatusOK, offset, len(payload))
-	case errors.Is(err, link.ErrTooLarge):
+	if err != nil {
+		c.Refuse(err)
+		return
+	}
+	copy(c.conn.link.Bytes(offset, len(payload)), payload)
+	c.Publish(wire.StatusOK, offset, len(payload))
+}
+
+// Refuse answers the call with an error of Allocate.
+func (c *Call) Refuse(err error) {
+	if errors.Is(err, link.ErrTooLarge) {
 		c.fail(wire.StatusTooLarge, err.Error())
-	default:
+	} else {
 		c.fail(wire.StatusExhausted, err.Error())
 	}
 }
@@ -80,7 +109,16 @@ const maxErrorText = 4096
 
 func (c *Call) fail(status wire.Status, text string) {
 	text = text[:min(len(text), maxErrorText, int(c.conn.link.Layout().MaxPayload))]
-	offset, err := c.Allocate(len(text))
+	var offset int64
+	var err error
+	if c.loaned && c.length >= len(text) {
+		offset = c.offset // a call has one block at most
+	} else if c.loaned {
+		text = text[:min(len(text), wire.InlineCapacity)]
+	}
+	if !c.loaned || len(text) <= wire.InlineCapacity {
+		offset, err = c.Allocate(len(text))
+	}
 	if err != nil {
 		// The status says enough when there is no room for the text.
 		offset, text = 0, ""

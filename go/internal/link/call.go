@@ -48,6 +48,9 @@ func (c *Client) TryReserve(slot, length int) (int64, bool) {
 	return offset, true
 }
 
+// Inline returns the offset of a slot's own place for a request.
+func (c *Client) Inline(slot int) int64 { return c.segment.RequestInline(slot) }
+
 // Owns reports whether length bytes at offset lie where Reserve has put, or would put, the slot's request.
 func (c *Client) Owns(slot int, offset, length int64) bool {
 	if length <= wire.InlineCapacity {
