@@ -34,8 +34,11 @@ _POLL = 120  # ms
 _EXPLAINED = {
     "limit": "two processes that spin on two cache lines: the floor",
     "limit-copy": "the floor with the payload copied in and out",
-    "nanorpc": "NanoRPC's public API",
+    "nanorpc": "NanoRPC's ordinary calls",
+    "nanorpc-loan": "NanoRPC without copies: payloads stay where they are",
+    "nanorpc-batch": "one caller of NanoRPC, with all calls in flight in one batch",
     "uds": "a Unix stream socket",
+    "uds-batch": "one caller of a Unix stream socket, who sends all calls in flight at once",
 }
 
 

@@ -20,7 +20,7 @@ from nanorpc.bench import Case
 from nanorpc.plot import colour
 from nanorpc.units import size_text, time_text
 
-_MARKERS = {"limit": "s", "limit-copy": "D", "nanorpc": "o", "uds": "^"}
+_MARKERS = {"limit": "s", "limit-copy": "D", "nanorpc": "o", "nanorpc-loan": "P", "nanorpc-batch": "X", "uds": "^", "uds-batch": "v"}
 _DPI = 100
 _MARGINS = (80, 24, 54, 30)
 """Room around the axes, which does not shrink with the picture: left, right, bottom, top, in pixels."""

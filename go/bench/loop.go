@@ -15,25 +15,78 @@ const tickEvery = int64(100 * time.Millisecond)
 
 // loop is one of a round's callers: it calls, measures and compares.
 type loop struct {
-	caller  caller
-	round   *round
-	request pattern
-	reply   []byte
-	times   *hdrhistogram.Histogram // since the last publish
+	caller   caller
+	round    *round
+	patterns []pattern // of the requests that are made at once
+	requests [][]byte  // the same
+	reply    []byte
+	times    *hdrhistogram.Histogram // since the last publish
 
 	errors     int64
 	firstError string
 	broken     bool // a call has failed
 }
 
-// run makes calls until it has made count (0: any number), or the round's clock says until (0: never), or the round is stopped, or a call
-// fails. The hot loop: nothing in it allocates or waits, apart from the call.
-func (l *loop) run(count, until int64) {
+// newLoop returns the i-th caller's, which makes width calls at once.
+func newLoop(r *round, c caller, i, width int) *loop {
+	l := &loop{caller: c, round: r, times: newHistogram(), requests: make([][]byte, width)}
+	for j := range width {
+		l.patterns = append(l.patterns, newPattern(r.size, uint64(i*width+j+1)))
+	}
+	return l
+}
+
+// runMany is run for a caller that makes several calls at once. Each of them takes the time of all.
+func (l *loop) runMany(many manyCaller, count, until int64) {
 	clock := l.round.clock
 	nextTick := clock.now() + tickEvery
 	told := int64(0)
 	for n := int64(0); !l.broken && (count == 0 || n < count) && !l.round.stop.Load(); {
-		request := l.request.next()
+		width := len(l.patterns)
+		if count != 0 {
+			width = int(min(int64(width), count-n))
+		}
+		requests := l.requests[:width]
+		for i := range requests {
+			requests[i] = l.patterns[i].next()
+		}
+		before := clock.now()
+		err := many.callMany(requests)
+		after := clock.now()
+		if err != nil {
+			l.fail(err)
+			return
+		}
+		n += int64(width)
+		_ = l.times.RecordValues(min(after-before, longestTime), int64(width))
+		for i, request := range requests {
+			if reply := many.reply(i); !bytes.Equal(reply, request) {
+				l.wrong(reply, request)
+			}
+		}
+		if after >= nextTick {
+			nextTick = after + tickEvery
+			l.round.tick(n-told, l.times)
+			told = n
+		}
+		if until != 0 && after >= until {
+			return
+		}
+	}
+}
+
+// run makes calls until it has made count (0: any number), or the round's clock says until (0: never), or the round is stopped, or a call
+// fails. The hot loop: nothing in it allocates or waits, apart from the call.
+func (l *loop) run(count, until int64) {
+	if many, ok := l.caller.(manyCaller); ok {
+		l.runMany(many, count, until)
+		return
+	}
+	clock := l.round.clock
+	nextTick := clock.now() + tickEvery
+	told := int64(0)
+	for n := int64(0); !l.broken && (count == 0 || n < count) && !l.round.stop.Load(); {
+		request := l.patterns[0].next()
 		before := clock.now()
 		reply, err := l.caller.call(l.reply, request)
 		after := clock.now()

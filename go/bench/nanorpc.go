@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"sync"
@@ -33,8 +34,8 @@ func (nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) erro
 		nanorpc.WithSpin(spin),
 		nanorpc.WithMaxPayload(max(p.MaxSize, 1)),
 		nanorpc.WithArena(max(block*min(p.Inflight, clientCalls), nanorpc.DefaultArena)))
-	if err := server.Handle(echoMethod, echo); err != nil {
-		return fmt.Errorf("register %s: %w", echoMethod, err)
+	if err := errors.Join(server.Handle(echoMethod, echo), server.HandleRaw(stampMethod, stamp)); err != nil {
+		return fmt.Errorf("register the methods: %w", err)
 	}
 	if err := server.Listen(); err != nil {
 		return fmt.Errorf("listen: %w", err)

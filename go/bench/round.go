@@ -64,9 +64,13 @@ func (r *round) run(ctx context.Context, t transport, p peerParams, size int) (e
 		}
 	}()
 
-	loops := make([]*loop, r.config.Inflight)
+	callers, width := r.config.Inflight, 1
+	if _, ok := session.caller(0).(manyCaller); ok {
+		callers, width = 1, r.config.Inflight
+	}
+	loops := make([]*loop, callers)
 	for i := range loops {
-		loops[i] = &loop{caller: session.caller(i), round: r, request: newPattern(r.size, uint64(i+1)), times: newHistogram()}
+		loops[i] = newLoop(r, session.caller(i), i, width)
 	}
 	runtime.GC() // so that no garbage of the last case is collected in this one
 	r.warmUp(loops)
@@ -117,7 +121,7 @@ func (r *round) measure(loops []*loop) {
 func (r *round) runLoops(loops []*loop, until int64) {
 	var running sync.WaitGroup
 	for i, l := range loops {
-		count := r.share(i)
+		count := r.share(i, len(loops))
 		if r.config.Calls > 0 && count == 0 {
 			continue // more callers than calls
 		}
@@ -127,8 +131,8 @@ func (r *round) runLoops(loops []*loop, until int64) {
 }
 
 // share returns how many of the round's calls the i-th caller makes.
-func (r *round) share(i int) int64 {
-	n := int64(r.config.Inflight)
+func (r *round) share(i, callers int) int64 {
+	n := int64(callers)
 	share := r.config.Calls / n
 	if int64(i) < r.config.Calls%n {
 		share++

@@ -45,6 +45,7 @@ func makeRoom(conn *net.UnixConn, maxSize int) {
 func echoFrames(conn *net.UnixConn, maxSize int) {
 	makeRoom(conn, maxSize)
 	reader := bufio.NewReaderSize(conn, socketBuffer)
+	writer := newFrameWriter(conn, reader)
 	frame := make([]byte, frameHeader, frameHeader+socketBuffer)
 	for {
 		if _, err := io.ReadFull(reader, frame[:frameHeader]); err != nil {
@@ -59,7 +60,7 @@ func echoFrames(conn *net.UnixConn, maxSize int) {
 		if _, err := io.ReadFull(reader, frame[frameHeader:]); err != nil {
 			return
 		}
-		if _, err := conn.Write(frame); err != nil {
+		if err := writer.write(frame); err != nil {
 			return
 		}
 	}
@@ -112,6 +113,11 @@ func (c *udsCaller) call(buffer, request []byte) ([]byte, error) {
 	if err := c.send(request); err != nil {
 		return buffer, fmt.Errorf("send: %w", err)
 	}
+	return c.receive(buffer)
+}
+
+// receive returns the next reply, in the memory of buffer if it has room.
+func (c *udsCaller) receive(buffer []byte) ([]byte, error) {
 	if _, err := io.ReadFull(c.reader, c.header[:]); err != nil {
 		return buffer, fmt.Errorf("receive: %w", err)
 	}

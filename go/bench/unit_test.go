@@ -22,7 +22,7 @@ func TestConfigValidate(t *testing.T) {
 		says   string
 		change func(*Config)
 	}{
-		{`unknown transport "pigeon": use some of limit, limit-copy, nanorpc, uds`, func(c *Config) { c.Transports = []string{"uds", "pigeon"} }},
+		{`unknown transport "pigeon": use some of limit, limit-copy, nanorpc, nanorpc-loan, nanorpc-batch, uds, uds-batch`, func(c *Config) { c.Transports = []string{"uds", "pigeon"} }},
 		{"no transport", func(c *Config) { c.Transports = nil }},
 		{"uds named twice", func(c *Config) { c.Transports = []string{"uds", "uds"} }},
 		{"no size", func(c *Config) { c.Sizes = nil }},

@@ -107,3 +107,109 @@ func ExampleServices() {
 	fmt.Println(names)
 	// Output: [greeter]
 }
+
+// Many calls in flight, without waiting for each.
+func ExampleClient_Go() {
+	client, stop := greeter()
+	defer stop()
+	ctx := context.Background()
+	first := client.Go(ctx, "hello", []byte("Ada"))
+	second := client.Go(ctx, "hello", []byte("Grace"))
+	for _, call := range []*nanorpc.Call{first, second} {
+		reply, err := call.Result()
+		fmt.Println(string(reply), err)
+	}
+	// Output:
+	// hello, Ada <nil>
+	// hello, Grace <nil>
+}
+
+// Many calls that are published at once.
+func ExampleBatch() {
+	client, stop := greeter()
+	defer stop()
+	batch := client.NewBatch()
+	batch.Add("hello", []byte("Ada"))
+	batch.Add("hello", []byte("Grace"))
+	if err := batch.Do(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	for i := range batch.Len() {
+		reply, _ := batch.Reply(i)
+		fmt.Println(string(reply))
+	}
+	// Output:
+	// hello, Ada
+	// hello, Grace
+}
+
+// A request is written where the server reads it, and the reply read where the server wrote it.
+func ExampleClient_Loan() {
+	client, stop := greeter()
+	defer stop()
+	ctx := context.Background()
+	loan, err := client.Loan(ctx, 3)
+	if err != nil {
+		log.Fatal(err)
+	}
+	copy(loan.Bytes(), "Ada")
+	lease, err := loan.Call(ctx, "hello")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer lease.Release()
+	fmt.Println(string(lease.Bytes()))
+	// Output:
+	// hello, Ada
+}
+
+// A handler that copies neither its request nor its reply.
+func ExampleServer_HandleRaw() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	where := nanorpc.WithDirectory(dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	srv := nanorpc.NewServer("pixels", where)
+	err = srv.HandleRaw("invert", func(_ context.Context, x *nanorpc.Exchange) error {
+		reply, err := x.Reply(len(x.Request()))
+		if err != nil {
+			return err
+		}
+		for i, b := range x.Request() {
+			reply[i] = ^b
+		}
+		return nil
+	})
+	if err := errors.Join(err, srv.Listen()); err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = srv.Serve(ctx) }()
+
+	client, err := nanorpc.Dial(ctx, "pixels", where)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	reply, err := client.Call(ctx, "invert", []byte{0x00, 0xf0})
+	fmt.Printf("%x %v\n", reply, err)
+	// Output:
+	// ff0f <nil>
+}
+
+// greeter returns a client of a greeter, and what ends both.
+func greeter() (*nanorpc.Client, func()) {
+	where, stop := serve()
+	client, err := nanorpc.Dial(context.Background(), "greeter", where)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, func() {
+		client.Close()
+		stop()
+	}
+}

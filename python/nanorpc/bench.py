@@ -22,9 +22,9 @@ from nanorpc._loader import checked, core
 from nanorpc.errors import NanoRPCError
 from nanorpc.units import size_text
 
-TRANSPORTS = ("limit", "limit-copy", "nanorpc", "uds")
+TRANSPORTS = ("limit", "limit-copy", "nanorpc", "nanorpc-loan", "nanorpc-batch", "uds", "uds-batch")
 """What can be measured. ``limit`` is two processes that spin on two cache lines, ``limit-copy`` the same with the payload copied in and out,
-``uds`` a Unix stream socket."""
+``nanorpc-loan`` calls without copies, ``uds`` a Unix stream socket; the batches have one caller, who makes all calls in flight at once."""
 
 MAX_SIZE = 64 << 20
 """The longest payload, in bytes."""

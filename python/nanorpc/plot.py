@@ -11,8 +11,16 @@ from typing import Any
 from nanorpc.units import size_text, time_text
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
-COLOURS = {"limit": "#7f7f7f", "limit-copy": "#b0b0b0", "nanorpc": "#0072b2", "uds": "#d55e00"}
-_OTHERS = ["#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+COLOURS = {
+    "limit": "#7f7f7f",
+    "limit-copy": "#b0b0b0",
+    "nanorpc": "#0072b2",
+    "nanorpc-loan": "#56b4e9",
+    "nanorpc-batch": "#009e73",
+    "uds": "#d55e00",
+    "uds-batch": "#e69f00",
+}
+_OTHERS = ["#cc79a7", "#f0e442", "#000000"]
 
 
 def colour(transport: str) -> str:

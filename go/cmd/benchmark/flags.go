@@ -24,14 +24,22 @@ type options struct {
 const usage = `Usage: benchmark [flags]
 
 Measures round trips between two processes: this one calls a function of a peer
-process that echoes the payload, through NanoRPC (nanorpc), through a Unix
-socket (uds), and through the least that two processes can do (limit: both spin
-on two cache lines of shared memory and move no payload at all).
+process that echoes the payload, in several ways (transports):
+  limit          the least that two processes can do: both spin on two cache
+                 lines of shared memory, and move no payload at all
+  limit-copy     the same, with the payload copied in and out on both sides
+  nanorpc        NanoRPC's ordinary calls
+  nanorpc-loan   requests and replies that stay where they are: only their
+                 ends are written and read
+  nanorpc-batch  one caller, with all that is to be in flight in one batch
+  uds            a Unix stream socket
+  uds-batch      one caller, which sends all that is to be in flight at once
 
 Examples:
   benchmark
   benchmark -transport nanorpc,uds -size 64,4k,1MiB -rounds 11
   benchmark -transport nanorpc -size 64 -inflight 16 -duration 2s
+  benchmark -transport nanorpc-batch,uds-batch -size 64 -inflight 64
   benchmark -n 100000 -json > results.jsonl
   benchmark -output results.jsonl && python -m nanorpc.plot results.jsonl p.png
 
@@ -50,7 +58,7 @@ connecting anew and warming up. Figures are medians over the rounds; beside the
 p50 stand its lowest and highest round. With -inflight 1, calls/s is what a
 caller reaches that does nothing but call; with more, calls over elapsed time.
 With -inflight above 1, uds has a connection for each caller, nanorpc one client
-for all.
+for all; a call of a batch takes as long as the batch.
 
 -json prints, and -output writes, an object for each case, one a line, with the
 keys transport, size_bytes, inflight, calls, mean_ns, p50_ns, p99_ns, p999_ns,
@@ -65,7 +73,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	o := options{config: bench.DefaultConfig()}
 	c := &o.config
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
-	f.Var((*nameList)(&c.Transports), "transport", "what to measure, a comma-separated `list`: "+strings.Join(bench.Transports(), ", "))
+	f.Var((*nameList)(&c.Transports), "transport", "what to measure, a comma-separated `list` of those above")
 	f.Var((*sizeList)(&c.Sizes), "size", "payload lengths in bytes, a comma-separated `list`; also 4k, 64KiB, 1MiB")
 	f.IntVar(&c.Inflight, "inflight", c.Inflight, "`number` of concurrent callers")
 	f.Int64Var(&c.Calls, "n", 0, "`number` of calls for each case and round, instead of -duration")
