@@ -71,8 +71,11 @@ func TestSlowHandlerDoesNotHoldUpOthers(t *testing.T) {
 func TestQuickMethodThatTurnsSlow(t *testing.T) {
 	srv, where, _ := startServer(t)
 	release := make(chan struct{})
+	var stuck sync.WaitGroup
+	stuck.Add(1)
 	err := srv.Handle("moody", func(_ context.Context, request []byte) ([]byte, error) {
 		if string(request) == "slow" {
+			stuck.Done()
 			<-release
 		}
 		return request, nil
@@ -91,6 +94,10 @@ func TestQuickMethodThatTurnsSlow(t *testing.T) {
 		_, err := client.Call(context.Background(), "moody", []byte("slow"))
 		ended <- err
 	}()
+	stuck.Wait()
+	entered := time.Now()
+	mustEcho(t, client, []byte("the first beside it"))
+	t.Logf("relieved after %v", time.Since(entered))
 	// The echoes are answered although the slow call never ends by itself.
 	for range 1000 {
 		mustEcho(t, client, []byte("beside the slow call"))

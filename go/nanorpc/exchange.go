@@ -32,7 +32,13 @@ type RawHandler func(ctx context.Context, x *Exchange) error
 // HandleRaw is Handle for a RawHandler.
 func (s *Server) HandleRaw(method string, h RawHandler) error {
 	return public(s.endpoint.Handle(method, func(call *endpoint.Call) {
-		if err := h(call.Context(), (*Exchange)(call)); err != nil {
+		var err error
+		if len(s.settings.interceptors) == 0 {
+			err = h(call.Context(), (*Exchange)(call))
+		} else {
+			err = s.intercept(method, call, func(ctx context.Context) error { return h(ctx, (*Exchange)(call)) })
+		}
+		if err != nil {
 			failCall(call, err)
 			return
 		}

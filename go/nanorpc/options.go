@@ -46,6 +46,8 @@ type settings struct {
 	maxPayload   int
 	drainTimeout time.Duration
 	logger       *slog.Logger
+	interceptors []Interceptor
+	concurrency  int
 }
 
 func defaults() settings {
@@ -94,15 +96,22 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 	return option(func(s *settings) { s.drainTimeout = d })
 }
 
+// WithMaxConcurrency sets how many handlers run at once, over all connections. Further calls wait, with their deadlines in force. 0, the default, is no
+// limit but the clients' slots.
+func WithMaxConcurrency(n int) ServerOption { return option(func(s *settings) { s.concurrency = n }) }
+
 // WithLogger sets where a server reports clients that it turned away and handlers that panicked, and a client loans and leases that were dropped
 // without Release. The default is nowhere.
 func WithLogger(l *slog.Logger) Option { return option(func(s *settings) { s.logger = l }) }
 
-// layout returns the layout that the options ask for, or ErrInvalidOption with what to do.
-func (s settings) layout() (wire.Layout, error) {
+// validate returns the layout that the options ask for, or ErrInvalidOption with what to do.
+func (s settings) validate() (wire.Layout, error) {
 	l, err := wire.NewLayout(int64(s.arena), int64(s.maxPayload))
 	if err != nil {
 		return l, fmt.Errorf("%w: %w", ErrInvalidOption, err)
+	}
+	if s.concurrency < 0 {
+		return l, fmt.Errorf("%w: at most %d handlers at once: use a positive number, or 0 for no limit", ErrInvalidOption, s.concurrency)
 	}
 	return l, nil
 }

@@ -32,26 +32,43 @@ func NewServer(service string, options ...ServerOption) *Server {
 	for _, o := range options {
 		o.applyServer(&s)
 	}
-	layout, err := s.layout()
+	layout, err := s.validate()
 	return &Server{
 		service:  service,
 		settings: s,
-		endpoint: endpoint.NewServer(service, endpoint.Options{Directory: s.directory, Layout: layout, Spin: s.spin, Logger: s.logger}),
-		invalid:  err,
+		endpoint: endpoint.NewServer(service, endpoint.Options{
+			Directory: s.directory, Layout: layout, Spin: s.spin, Logger: s.logger, Concurrency: max(s.concurrency, 0),
+		}),
+		invalid: err,
 	}
 }
 
 // Handle registers a method, before or while the server serves. A name has 1 to 255 bytes; those that begin with "nanorpc." are reserved.
 // Errors: ErrInvalidName, also for a name that is registered already.
 func (s *Server) Handle(method string, h Handler) error {
-	return public(s.endpoint.Handle(method, func(call *endpoint.Call) {
+	handler := func(call *endpoint.Call) {
 		reply, err := h(call.Context(), call.Request())
 		if err != nil {
 			failCall(call, err)
 			return
 		}
 		call.Reply(reply)
-	}))
+	}
+	if len(s.settings.interceptors) > 0 {
+		handler = func(call *endpoint.Call) {
+			var reply []byte
+			err := s.intercept(method, call, func(ctx context.Context) (err error) {
+				reply, err = h(ctx, call.Request())
+				return err
+			})
+			if err != nil {
+				failCall(call, err)
+				return
+			}
+			call.Reply(reply)
+		}
+	}
+	return public(s.endpoint.Handle(method, handler))
 }
 
 // Listen takes the service's name. When it returns clients can connect; they are served once Serve runs. A second Listen does nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
@@ -30,9 +31,12 @@ type Call struct {
 var ErrLoaned = errors.New("there is memory for the reply already")
 
 // Context returns the context of the call: done when its deadline passes, its caller gives up, it has been answered, or its connection ends. It is to be
-// called once. The leader uses the same one again for its next call if nobody has asked it for anything: a context that is to outlive the handler
+// called before the call is answered. The leader uses the same one again for its next call if nobody has asked it for anything: a context that is to outlive the handler
 // must be asked, for Done or a derived context, before the handler returns.
 func (c *Call) Context() context.Context {
+	if c.context != nil {
+		return c.context
+	}
 	ctx := c.spare
 	if ctx == nil || ctx.inner.Load() != nil {
 		ctx = new(callContext)
@@ -44,6 +48,9 @@ func (c *Call) Context() context.Context {
 
 // Request returns the payload. It lies in shared memory, is valid until the call is answered, and must not be written.
 func (c *Call) Request() []byte { return c.conn.link.Bytes(c.Offset, c.Length) }
+
+// PeerPID returns the client's process id.
+func (c *Call) PeerPID() int { return c.conn.peer.PeerPID() }
 
 // Connection returns the number of the call's connection, unique within the server.
 func (c *Call) Connection() int64 { return c.conn.id }
@@ -144,7 +151,7 @@ func (c *Call) Publish(status wire.Status, offset int64, length int) {
 func (c *Call) run(h Handler) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.conn.server.options.Logger.Error("handler panicked", "panic", p)
+			c.conn.server.options.Logger.Error("handler panicked", "panic", p, "pid", c.PeerPID(), "stack", string(debug.Stack()))
 			if !c.answered && !c.detached {
 				c.Fail(fmt.Sprintf("handler panicked: %v", p))
 			}

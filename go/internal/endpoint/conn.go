@@ -75,11 +75,15 @@ func (c *conn) lead() {
 		if m == nil {
 			continue
 		}
-		if !m.quick() {
+		free := c.server.tryStart()
+		if !free || !m.quick() {
 			c.workers.Add(1)
 			c.open.Add(1)
 			go c.lead()
-			c.timed(&call, m)
+			if free || c.server.start(&call) {
+				c.timed(&call, m)
+				c.server.ended()
+			}
 			c.callClosed()
 			return
 		}
@@ -91,6 +95,7 @@ func (c *conn) lead() {
 		} else {
 			call.run(m.handler)
 		}
+		c.server.ended()
 		if !c.turn.CompareAndSwap(turn, turn+1) {
 			m.took(quickLimit + 1)
 			return

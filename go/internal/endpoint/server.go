@@ -34,6 +34,8 @@ type Options struct {
 	Spin      futex.Policy // of the leaders
 	Logger    *slog.Logger
 	Ended     func(connection int64) // called when a connection has ended and none of its calls is open; may be nil
+	// Concurrency is how many handlers run at once, 0: any number.
+	Concurrency int
 }
 
 // Server accepts connections and runs handlers. Its methods are safe for concurrent use.
@@ -54,6 +56,7 @@ type Server struct {
 	cancel   context.CancelFunc
 	draining atomic.Bool
 	monitor  monitor
+	running  chan struct{} // of capacity Concurrency: holds one for each handler that runs; nil: no limit
 }
 
 // NewServer returns a server that does not listen yet.
@@ -67,6 +70,9 @@ func NewServer(service string, options Options) *Server {
 		context:     ctx,
 		cancel:      cancel,
 		monitor:     monitor{alarm: make(chan struct{}, 1)},
+	}
+	if options.Concurrency > 0 {
+		s.running = make(chan struct{}, options.Concurrency)
 	}
 	describe := &method{name: DescribeMethod, handler: s.describe}
 	s.methods.Store(&map[uint64]*method{wire.MethodID(DescribeMethod): describe})
