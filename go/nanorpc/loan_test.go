@@ -3,6 +3,7 @@ package nanorpc_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"nanorpc/go/nanorpc"
 )
@@ -273,4 +276,54 @@ func TestLoansDoNotAllocate(t *testing.T) {
 			t.Errorf("a loan of %d bytes makes %v allocations", size, allocations)
 		}
 	}
+}
+
+// TestGigabyte sends a GiB in place, and checks that its memory is given back.
+func TestGigabyte(t *testing.T) {
+	const size = 1 << 30
+	free := func() int64 {
+		var stat unix.Statfs_t
+		if err := unix.Statfs("/dev/shm", &stat); err != nil {
+			t.Fatal(err)
+		}
+		return int64(stat.Bavail) * stat.Bsize
+	}
+	if free() < 2*size {
+		t.Skip("takes 2 GiB of /dev/shm")
+	}
+	srv, where, _ := startServer(t, nanorpc.WithMaxPayload(size))
+	err := srv.HandleRaw("every-page", func(_ context.Context, x *nanorpc.Exchange) error {
+		var sum uint64
+		for i := 0; i < len(x.Request()); i += 4096 {
+			sum += uint64(x.Request()[i])
+		}
+		reply, err := x.Reply(8)
+		if err == nil {
+			binary.LittleEndian.PutUint64(reply, sum)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := dial(t, where)
+	loan, err := client.Loan(context.Background(), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want uint64
+	for i := 0; i < size; i += 4096 {
+		loan.Bytes()[i] = byte(i >> 12)
+		want += uint64(byte(i >> 12))
+	}
+	lease, err := loan.Call(context.Background(), "every-page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := binary.LittleEndian.Uint64(lease.Bytes()); got != want {
+		t.Errorf("sum %d, want %d", got, want)
+	}
+	before := free()
+	lease.Release()
+	waitUntil(t, "the memory is given back", func() bool { return free() > before+size/2 })
 }
