@@ -21,7 +21,8 @@ type SpinPolicy int
 
 // The policies.
 const (
-	// SpinAdaptive spins for up to 50 µs, about what a sleep and a wake-up cost, and less where that does not pay: the default.
+	// SpinAdaptive spins for up to 50 µs, about what a sleep and a wake-up cost, up to 150 µs where that has just paid, and less where it does not
+	// pay: the default.
 	SpinAdaptive = SpinPolicy(futex.Adaptive)
 	// SpinBusy never sleeps while it waits: a server takes one CPU per connection. For CPUs set aside for this.
 	SpinBusy = SpinPolicy(futex.Busy)

@@ -7,7 +7,7 @@ import (
 
 const (
 	// A handler that takes longer is not run by the connection's leader.
-	quickLimit = 20 * time.Microsecond
+	quickLimit = 100 * time.Microsecond
 	// A method is taken for quick after so many quick calls in a row.
 	quickCalls = 4
 	// Of a quick method's calls, one in so many is timed: reading the clock twice costs a fifth of a call.

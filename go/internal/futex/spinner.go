@@ -24,6 +24,7 @@ type Spinner struct {
 	Policy  Policy   // immutable
 	Permits *Permits // immutable; nil: those of the process
 
+	extended   bool  // the last wait took longer than maxSpin, and a longer spin caught its end
 	shortened  uint8 // by how many powers of two misses have shortened maxSpin
 	misses     int   // since the last catch or probe
 	probeAfter int   // misses until the next probe
@@ -56,12 +57,13 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 	if deadline != 0 && deadline < end {
 		end = deadline
 	}
-	for {
+	for now := start; ; now = Now() {
 		if poll(chunkRounds) {
 			s.caught()
+			s.extended = now-start > maxSpin
 			return true
 		}
-		if Now() >= end {
+		if now >= end {
 			s.missed()
 			return false
 		}
@@ -73,18 +75,19 @@ func (s *Spinner) length() int64 {
 	if s.Policy == Busy {
 		return probeSpin
 	}
-	if s.misses > 0 && s.misses >= s.probeAfter {
+	if s.extended || s.misses > 0 && s.misses >= s.probeAfter {
 		return probeSpin
 	}
 	return max(int64(maxSpin)>>s.shortened, minSpin)
 }
 
 func (s *Spinner) caught() {
-	s.shortened, s.misses, s.probeAfter = 0, 0, firstProbe
+	s.extended, s.shortened, s.misses, s.probeAfter = false, 0, 0, firstProbe
 }
 
 // missed halves the spin, and doubles the distance of probes where one has just failed: an idle waiter's spinning fades out.
 func (s *Spinner) missed() {
+	s.extended = false
 	if maxSpin>>s.shortened > minSpin {
 		s.shortened++
 	}

@@ -1,0 +1,100 @@
+package futex
+
+import "testing"
+
+// clockedPoll returns a poll that happens after a time in ns, and counts the ns for which it was asked to spin.
+func clockedPoll(after int64) func(int) bool {
+	start := Now()
+	return func(rounds int) bool {
+		var word uint32
+		SpinWhile32(&word, 0, rounds)
+		return Now()-start >= after
+	}
+}
+
+// spin runs one wait that ends after a time in ns, and reports whether the spin caught its end.
+func spin(s *Spinner, after int64) bool { return s.Spin(clockedPoll(after), 0) }
+
+const never = int64(1) << 60
+
+func TestSpinnerCatchesWhatIsQuick(t *testing.T) {
+	var s Spinner
+	caught := 0
+	for range 100 {
+		if spin(&s, 5_000) {
+			caught++
+		}
+	}
+	if caught < 90 { // others may use the CPU
+		t.Errorf("%d of 100 waits of 5 µs were caught", caught)
+	}
+}
+
+// An idle waiter's spinning fades out: of many waits in vain, only the first, and rare probes, last long.
+func TestSpinnerFadesOut(t *testing.T) {
+	var s Spinner
+	for range 50 {
+		spin(&s, never)
+	}
+	long := 0
+	for range 2000 {
+		if s.length() > minSpin {
+			long++
+		}
+		spin(&s, never)
+	}
+	if long > 20 {
+		t.Errorf("%d of 2000 waits in vain spin for longer than the least", long)
+	}
+}
+
+// Waits that are longer than a usual spin, but not than a probe, are caught once a probe has found that it pays.
+func TestSpinnerLearnsToSpinLonger(t *testing.T) {
+	var s Spinner
+	caught := 0
+	for range 400 {
+		if spin(&s, 80_000) {
+			caught++
+		}
+	}
+	if caught < 200 {
+		t.Errorf("%d of 400 waits of 80 µs were caught", caught)
+	}
+	for range 100 {
+		spin(&s, never)
+	}
+	if s.extended {
+		t.Error("it still spins for longer after 100 waits in vain")
+	}
+}
+
+func TestSpinnerPolicies(t *testing.T) {
+	none := Spinner{Policy: None}
+	rounds := 0
+	none.Spin(func(n int) bool {
+		rounds += n
+		return false
+	}, 0)
+	if rounds != 1 {
+		t.Errorf("none spins %d rounds", rounds)
+	}
+	var polled bool
+	busy := Spinner{Policy: Busy, Permits: &Permits{limit: 0}}
+	busy.Spin(func(int) bool {
+		polled = true
+		return false
+	}, 0)
+	if !polled {
+		t.Error("busy does not look where it gets no permit")
+	}
+}
+
+func TestTimes(t *testing.T) {
+	now := Now()
+	if back := Time(ToTime(now)); back != now {
+		t.Errorf("%d there and back is %d", now, back)
+	}
+	if later := Now(); later < now {
+		t.Errorf("the clock went from %d to %d", now, later)
+	}
+}
