@@ -37,7 +37,9 @@ type conn struct {
 	// turn is odd while the leader runs a handler. Whoever makes it even leads: the leader, when the handler returns, or the monitor.
 	turn atomic.Uint64
 
-	drained int // calls served while draining; the leader's own
+	// The leader's own, which pass on with the leadership:
+	drained int // calls served while draining
+	last    cachedMethod
 
 	parking sync.Mutex // guards what follows
 	parked  bool       // nobody leads until the client rings
@@ -146,7 +148,7 @@ func (c *conn) admit(call *Call) *method {
 		}
 		c.drained++
 	}
-	m := c.server.lookup(call.Method)
+	m := c.server.lookup(call.Method, &c.last)
 	if m == nil {
 		call.Publish(wire.StatusUnknownMethod, 0, 0)
 	}

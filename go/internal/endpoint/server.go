@@ -108,7 +108,21 @@ func (s *Server) Methods() []string {
 	return names
 }
 
-func (s *Server) lookup(id uint64) *method { return (*s.methods.Load())[id] }
+// lookup returns the method with a number, or nil. Most calls of a connection are of the method called last.
+func (s *Server) lookup(id uint64, last *cachedMethod) *method {
+	table := s.methods.Load()
+	if last.id != id || last.table != table {
+		*last = cachedMethod{id: id, table: table, method: (*table)[id]}
+	}
+	return last.method
+}
+
+// cachedMethod is what a lookup has found.
+type cachedMethod struct {
+	id     uint64
+	table  *map[uint64]*method // nil: nothing yet
+	method *method
+}
 
 // Listen takes the service's name. From then on clients can connect; they are served once Serve runs.
 func (s *Server) Listen() error {

@@ -81,8 +81,8 @@ func (c *Client) Submit(slot int, s Submission) {
 // Publish is Submit, but the server need not notice the call before Ring with the slot's group.
 func (c *Client) Publish(slot int, s Submission) {
 	request := c.segment.Request(slot)
-	generation := (c.calls[slot].generation.Load() + 1) & wire.GenerationMask
-	c.calls[slot].generation.Store(generation)
+	generation := (c.calls[slot].generation + 1) & wire.GenerationMask
+	c.calls[slot].generation = generation
 
 	// Plain stores: an atomic one is a locked instruction, and the word's orders them all.
 	request.Length = uint32(s.Length)
@@ -118,7 +118,7 @@ func (c *Client) Ring(groups uint64) {
 // Await again, or Abandon. With ErrGone, ErrClosed or ErrProtocol the call is lost: Release.
 func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
-	generation := call.generation.Load()
+	generation := call.generation
 	word := &c.segment.Reply(slot).Word
 	for {
 		seen := atomic.LoadUint32(word)
@@ -180,14 +180,14 @@ func (c *Client) Recycle(slot int) {
 	request, reply := c.segment.Request(slot), c.segment.Reply(slot)
 	if atomic.LoadUint32(&reply.Length) > wire.InlineCapacity {
 		// Read, in Server.reclaim, by a server that is short of room for replies.
-		atomic.StoreUint32(&request.Word, wire.Word(c.calls[slot].generation.Load(), wire.StateReleased))
+		atomic.StoreUint32(&request.Word, wire.Word(c.calls[slot].generation, wire.StateReleased))
 	}
 	c.freeBlock(slot)
 }
 
 // Abandon gives up a submitted call and its slot. The slot, and the request's block, become free when the server has answered.
 func (c *Client) Abandon(slot int) {
-	generation := c.calls[slot].generation.Load()
+	generation := c.calls[slot].generation
 	atomic.StoreUint32(&c.segment.Request(slot).Word, wire.Word(generation, wire.StateCancelled))
 	// The server publishes and then looks for StateCancelled: either it sees that, or we see its reply here.
 	if wire.Done(atomic.LoadUint32(&c.segment.Reply(slot).Word), generation) {

@@ -42,9 +42,9 @@ type Client struct {
 	unmapped  bool
 }
 
-// call is what the client knows of a slot. It belongs to the slot's holder.
+// call is what the client knows of a slot. It belongs to the slot's holder, and that of an abandoned slot to whoever has found it in that set.
 type call struct {
-	generation atomic.Uint32
+	generation uint32
 	block      int64 // offset of the request's block in the arena, 0: none
 	spinner    futex.Spinner
 	_          [64]byte // callers in different slots do not share a line

@@ -74,7 +74,7 @@ func (n *Notices) sleep() {
 
 // Finished reports whether the reply of the slot's last call is complete.
 func (c *Client) Finished(slot int) bool {
-	return wire.Done(atomic.LoadUint32(&c.segment.Reply(slot).Word), c.calls[slot].generation.Load())
+	return wire.Done(atomic.LoadUint32(&c.segment.Reply(slot).Word), c.calls[slot].generation)
 }
 
 // EachSlot calls f with every slot of the groups.

@@ -155,7 +155,7 @@ func (c *Client) reap() {
 	}
 	c.abandoned.each(func(i int) {
 		// The generation is the slot's own: nobody else uses the slot while it is in the set.
-		if wire.Done(atomic.LoadUint32(&c.segment.Reply(i).Word), c.calls[i].generation.Load()) {
+		if wire.Done(atomic.LoadUint32(&c.segment.Reply(i).Word), c.calls[i].generation) {
 			c.abandoned.remove(i)
 			c.freeBlock(i)
 			c.slots.put(i)
