@@ -40,19 +40,43 @@ type hold struct {
 	length     int
 }
 
-// holders are those of a client that are not in use. The zero value is ready to use.
-type holders struct{ pool sync.Pool }
+// holders are those of a client that are not in use, at most one for each slot. The zero value is ready to use.
+type holders struct {
+	mu   sync.Mutex
+	free []*holder
+}
 
 // get returns a handle for a slot with length bytes at offset.
 func (p *holders) get(c *Client, slot int, offset int64, length int) handle {
-	h, ok := p.pool.Get().(*holder)
-	if !ok {
+	h := p.take()
+	if h == nil {
 		h = &holder{&hold{client: c}}
 		runtime.AddCleanup(h, (*hold).forgotten, h.hold)
 	}
 	h.generation++
 	h.slot, h.offset, h.length = slot, offset, length
 	return handle{h, h.generation}
+}
+
+// take returns a free holder, or nil.
+func (p *holders) take() *holder {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.free) - 1
+	if n < 0 {
+		return nil
+	}
+	h := p.free[n]
+	p.free[n] = nil // what is kept here would never be found forgotten
+	p.free = p.free[:n]
+	return h
+}
+
+// put takes a holder back.
+func (p *holders) put(h *holder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, h)
 }
 
 // forgotten gives back what a program has dropped without releasing it.
@@ -92,13 +116,13 @@ func (h handle) Release() {
 	}
 	v.generation++
 	v.client.endpoint.Release(v.slot)
-	v.client.holders.pool.Put(h.holder)
+	v.client.holders.put(h.holder)
 }
 
 // put ends a hold whose slot has been dealt with.
 func (h handle) put() {
 	h.holder.generation++
-	h.holder.client.holders.pool.Put(h.holder)
+	h.holder.client.holders.put(h.holder)
 }
 
 // Loan returns length bytes of shared memory for a request. What they hold is undefined. A loan takes one of the client's 256 slots. It blocks

@@ -31,12 +31,12 @@ func TestThousandClients(t *testing.T) {
 	t.Logf("%d clients: %d threads of the server, %d in futex waits; %d KiB of memory each", many,
 		countThreads(t, server.Process.Pid), waiting(t, server.Process.Pid), (residentSet(t, server.Process.Pid)-before)/many)
 
-	const window = 2 * time.Second
-	used := cpuTime(t, server.Process.Pid)
-	time.Sleep(window)
-	if used = cpuTime(t, server.Process.Pid) - used; used > window/20 {
-		t.Errorf("the server with %d idle clients used %v of CPU in %v", many, used, window)
-	}
+	waitUntil(t, "the server with idle clients uses no CPU", func() bool {
+		const window = time.Second
+		used := cpuTime(t, server.Process.Pid)
+		time.Sleep(window)
+		return cpuTime(t, server.Process.Pid)-used <= window/50 // two ticks of the clock by which it is measured
+	})
 	// Every one is rung for and answered.
 	for i := range clients {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
