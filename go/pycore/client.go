@@ -3,11 +3,13 @@ package pycore
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -32,13 +34,25 @@ func Dial(service, directory, spin string, timeout int64) int64 {
 	return clients.add(c)
 }
 
-// ClientDescriptor returns the descriptor of the segment's file, which stays the core's.
+// ClientDescriptor returns a descriptor of the segment's file, which is the caller's to close.
 func ClientDescriptor(client int64) int64 {
 	c, ok := clients.get(client)
 	if !ok {
 		return -statusInvalidHandle
 	}
-	return int64(c.File().Fd())
+	return descriptor(c.File())
+}
+
+// descriptor returns a new descriptor of a segment's file; of one that has been closed, because the connection has ended, -statusGone.
+func descriptor(f *os.File) int64 {
+	fd, err := shm.Duplicate(f)
+	if errors.Is(err, os.ErrClosed) {
+		return -statusGone
+	}
+	if err != nil {
+		return failure(err)
+	}
+	return int64(fd)
 }
 
 // ClientSize returns the segment's size in bytes.

@@ -229,7 +229,7 @@ func forget(id, ticket int64) {
 	}
 }
 
-// ConnectionDescriptor returns the descriptor of the segment's file of a connection, which stays the core's.
+// ConnectionDescriptor returns a descriptor of the segment's file of a connection, which is the caller's to close.
 func ConnectionDescriptor(id, connection int64) int64 {
 	s, ok := servers.get(id)
 	if !ok {
@@ -239,7 +239,7 @@ func ConnectionDescriptor(id, connection int64) int64 {
 	if f == nil {
 		return -statusGone
 	}
-	return int64(f.Fd())
+	return descriptor(f)
 }
 
 // ServerSize returns the size of every connection's segment in bytes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
 import time
 import warnings
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from nanorpc._buffer import flat
 from nanorpc._loader import check_fork, checked, core, failure, forked
 from nanorpc._place import service_directory
+from nanorpc._segment import map_segment
 from nanorpc.errors import Status, exception, status_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ class Client:
         self._core = core()
         self._service = service
         self._handle = handle
-        self._map = mmap.mmap(checked(self._core.pycore_ClientDescriptor(handle)), checked(self._core.pycore_ClientSize(handle)))
+        try:
+            self._map = map_segment(self._core.pycore_ClientDescriptor(handle), self._core.pycore_ClientSize(handle))
+        except BaseException:
+            self._core.pycore_ClientClose(handle)
+            self._core.pycore_ClientForget(handle)
+            raise
         self._inline = self._core.pycore_InlineCapacity()
         self._call = self._core.pycore_Call
         self._methods: dict[str, int] = {}

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._buffer import flat
-from nanorpc._loader import checked, core, failure
+from nanorpc._loader import checked, core
 from nanorpc._place import service_directory
+from nanorpc._segment import map_segment
 from nanorpc.errors import STATUS_BITS, InvalidName, NanoRPCError, Status, status_of
 
 if TYPE_CHECKING:
@@ -222,7 +223,5 @@ class _Running:
         with self._lock:
             if connection not in self._maps:
                 descriptor = self._core.pycore_ConnectionDescriptor(self._handle, connection)
-                if descriptor < 0:
-                    raise failure(descriptor)
-                self._maps[connection] = mmap.mmap(descriptor, self._core.pycore_ServerSize(self._handle))
+                self._maps[connection] = map_segment(descriptor, self._core.pycore_ServerSize(self._handle))
             return self._maps[connection]

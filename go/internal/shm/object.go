@@ -44,7 +44,7 @@ func Create(size, committed int64) (*os.File, error) {
 // A write to memory without pages takes them as well, but if /dev/shm is full it is a SIGBUS in whoever writes. Errors: ErrNoSpace.
 func Commit(f *os.File, offset, length int64) error {
 	for {
-		err := unix.Fallocate(int(f.Fd()), 0, offset, length)
+		err := fallocate(f, 0, offset, length)
 		switch {
 		case err == nil:
 			return nil
@@ -61,10 +61,31 @@ func Commit(f *os.File, offset, length int64) error {
 // Decommit takes the pages of length bytes at offset away, all of them, whoever maps them (FALLOC_FL_PUNCH_HOLE, fallocate(2)). The range reads
 // as zero after.
 func Decommit(f *os.File, offset, length int64) error {
-	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length); err != nil {
+	if err := fallocate(f, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length); err != nil {
 		return fmt.Errorf("give back %d bytes of shared memory: %w", length, err)
 	}
 	return nil
+}
+
+// fallocate keeps the descriptor open during the call: f may be closed meanwhile, and the number be another file's.
+func fallocate(f *os.File, mode uint32, offset, length int64) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := conn.Control(func(fd uintptr) { err = unix.Fallocate(int(fd), mode, offset, length) })
+	return errors.Join(failed, err)
+}
+
+// Duplicate returns a new descriptor of f's file, which is the caller's to close.
+func Duplicate(f *os.File) (int, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var duplicate int
+	failed := conn.Control(func(fd uintptr) { duplicate, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	return duplicate, errors.Join(failed, err)
 }
 
 // createUnnamed opens an object that has no name. File systems without O_TMPFILE get a random name, removed at once:
