@@ -10,6 +10,7 @@ from PyQt5.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QGridLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -95,11 +96,13 @@ class BenchmarkTab(QWidget):
         self._enable()
 
     def _arrange(self) -> None:
-        transports = QVBoxLayout()
-        for box in self.transports.values():
-            transports.addWidget(box)
+        transports = QGridLayout()
+        for i, box in enumerate(self.transports.values()):
+            transports.addWidget(box, i // 2, i % 2)
+        group = QGroupBox("Transports")
+        group.setLayout(transports)
         form = QFormLayout()
-        form.addRow("Transports", transports)
+        form.addRow(group)
         form.addRow("Si&zes", self.sizes)
         form.addRow("&Duration", self.duration)
         form.addRow("&Rounds", self.rounds)
@@ -123,7 +126,7 @@ class BenchmarkTab(QWidget):
         left.addWidget(export_group)
         panel = QWidget()
         panel.setLayout(left)
-        panel.setFixedWidth(290)
+        panel.setFixedWidth(335)
 
         size_row = QHBoxLayout()
         size_row.addStretch(1)

@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 import nanorpc
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_python_and_go_clients_call_it(python_server: subprocess.Popen[str]) -> None:
