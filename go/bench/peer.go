@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -31,11 +32,14 @@ type peerReport struct {
 // RunPeer is the server's side of a run, for the process that Config.PeerCommand starts: argument is that process's last argument. It
 // prints one line on stdout when it is ready, or when it cannot be, and blocks until stdin ends, which happens at the latest when the
 // process that runs the benchmark dies, or until ctx is done. Then it removes its files and returns nil. A read of stdin may outlive it.
+//
+// The process ignores SIGPIPE from then on: that of a dead benchmark's pipe would end it (see os/signal) before it has removed its files.
 func RunPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Writer) error {
 	return runPeer(ctx, argument, stdin, stdout, builtin())
 }
 
 func runPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Writer, transports []transport) error {
+	signal.Ignore(unix.SIGPIPE)
 	var once sync.Once
 	report := func(r peerReport) (err error) {
 		once.Do(func() { err = json.NewEncoder(stdout).Encode(r) })
