@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"nanorpc/go/internal/futex"
@@ -18,6 +19,7 @@ type Batch struct {
 	client *Client
 	calls  []batchCall
 	reply  []byte // of all calls, one after the other
+	slots  []int  // of the calls that are published together
 }
 
 type batchCall struct {
@@ -35,12 +37,16 @@ func (c *Client) NewBatch() *Batch { return &Batch{client: c} }
 
 // Add adds a call, which Do makes, and returns its index. The request must not change before Do returns.
 func (b *Batch) Add(method string, request []byte) int {
-	if n := len(b.calls); n > 0 && b.calls[n-1].name == method {
-		b.calls = append(b.calls, batchCall{name: method, method: b.calls[n-1].method, request: request})
+	n := len(b.calls)
+	b.calls = slices.Grow(b.calls, 1)[:n+1]
+	c := &b.calls[n]
+	c.request, c.err = request, nil
+	if n > 0 && b.calls[n-1].name == method {
+		c.name, c.method = method, b.calls[n-1].method
 	} else {
-		b.calls = append(b.calls, batchCall{name: method, method: wire.MethodID(method), request: request})
+		c.name, c.method = method, wire.MethodID(method)
 	}
-	return len(b.calls) - 1
+	return n
 }
 
 // Len returns how many calls have been added.
@@ -83,99 +89,123 @@ func (b *Batch) Reply(i int) ([]byte, error) {
 // some publishes as many calls as have slots and room now, at least one, waits for their replies, and returns how many they were.
 func (b *Batch) some(wait link.Wait, calls []batchCall) int {
 	l := b.client.endpoint
-	groups := uint64(0)
-	n := 0
-	for ; n < len(calls); n++ {
-		c := &calls[n]
-		c.err = nil
-		offset, ok := b.reserve(wait, c, n == 0)
-		if c.err != nil {
-			continue
+	if len(b.slots) < len(calls) {
+		b.slots = make([]int, min(len(calls), wire.Slots))
+	}
+	n := l.TryAcquireSome(b.slots[:min(len(calls), len(b.slots))])
+	if n == 0 {
+		slot, err := l.Acquire(wait)
+		if err != nil {
+			calls[0].err = public(err)
+			return 1
 		}
-		if !ok {
+		b.slots[0], n = slot, 1
+	}
+	slots := b.slots[:n]
+	for i := range min(prefetchAhead, n) {
+		l.PrefetchRequest(slots[i])
+	}
+	groups := uint64(0)
+	published := 0
+	for ; published < n; published++ {
+		if ahead := published + prefetchAhead; ahead < n {
+			l.PrefetchRequest(slots[ahead])
+		}
+		slot, c := slots[published], &calls[published]
+		offset, err := b.reserve(wait, slot, c, published == 0)
+		if err != nil {
+			c.err = public(err)
+			break
+		}
+		if offset == 0 {
 			break
 		}
 		copy(l.Bytes(offset, len(c.request)), c.request)
-		l.Publish(c.slot, link.Submission{Method: c.method, Offset: offset, Length: len(c.request), Deadline: wait.Deadline})
-		c.open = true
-		groups |= wire.Group(c.slot)
+		l.Publish(slot, link.Submission{Method: c.method, Offset: offset, Length: len(c.request), Deadline: wait.Deadline})
+		c.slot, c.open, c.err = slot, true, nil
+		groups |= wire.Group(slot)
 	}
 	if groups != 0 {
 		l.Ring(groups)
 	}
-	b.collect(wait, calls[:n])
-	return n
-}
-
-// lookAround is how long, in ns, a batch waits for one call before it looks whether others are over: their replies take room in the reply arena.
-const lookAround = int64(time.Millisecond)
-
-// collect waits for the replies of published calls, in whatever order they come.
-func (b *Batch) collect(wait link.Wait, calls []batchCall) {
-	for i := range calls {
-		for calls[i].open {
-			slice := wait
-			if end := futex.Now() + lookAround; slice.Deadline == 0 || end < slice.Deadline {
-				slice.Deadline = end
-			}
-			if b.await(wait, slice, &calls[i]) {
-				break
-			}
-			for j := i + 1; j < len(calls); j++ {
-				if calls[j].open && b.client.endpoint.Finished(calls[j].slot) {
-					b.await(wait, wait, &calls[j])
-				}
-			}
-		}
+	if published < n {
+		l.ReleaseAll(slots[published:])
 	}
+	b.collect(wait, calls[:published])
+	if published < n && calls[published].err != nil {
+		return published + 1 // it has failed
+	}
+	return published
 }
 
-// reserve takes a slot and room for the request. It reports false if there is none now, unless it is to block; other failures are the call's.
-func (b *Batch) reserve(wait link.Wait, c *batchCall, block bool) (int64, bool) {
+// reserve returns room for the request, or 0 if there is none now, unless it is to block.
+func (b *Batch) reserve(wait link.Wait, slot int, c *batchCall, block bool) (int64, error) {
 	l := b.client.endpoint
 	if len(c.request) > math.MaxUint32 {
-		c.err = fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, len(c.request))
-		return 0, false
-	}
-	slot, ok := l.TryAcquire()
-	if !ok {
-		if !block {
-			return 0, false
-		}
-		var err error
-		if slot, err = l.Acquire(wait); err != nil {
-			c.err = public(err)
-			return 0, false
-		}
+		return 0, fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, len(c.request))
 	}
 	offset, ok := l.TryReserve(slot, len(c.request))
-	if !ok {
-		if !block {
-			l.Release(slot)
-			return 0, false
-		}
-		var err error
-		if offset, err = l.Reserve(slot, len(c.request), wait); err != nil {
-			l.Release(slot)
-			c.err = public(err)
-			return 0, false
-		}
+	if ok || !block {
+		return offset, nil
 	}
-	c.slot = slot
-	return offset, true
+	return l.Reserve(slot, len(c.request), wait)
 }
 
-// await waits for a call's reply and copies it. It reports false if the slice of the wait has ended, and not the wait.
-func (b *Batch) await(wait, slice link.Wait, c *batchCall) bool {
-	l := b.client.endpoint
-	reply, err := l.Await(c.slot, slice)
-	if errors.Is(err, link.ErrDeadline) && (wait.Deadline == 0 || futex.Now() < wait.Deadline) {
-		return false
+const (
+	// prefetchAhead is for how many calls at once the lines of their slots are under way between the CPUs.
+	prefetchAhead = 4
+	// together is how many replies are collected at a time. Whoever polls a reply's word takes its line from the server that is about to write there: so only
+	// that of the last one is polled.
+	together = 16
+	// lookAround is how long, in ns, a batch waits for one call before it looks whether others are over: their replies take room in the reply arena.
+	lookAround = int64(time.Millisecond)
+)
+
+// collect waits for the replies of published calls, in whatever order they come, and gives back their slots.
+func (b *Batch) collect(wait link.Wait, calls []batchCall) {
+	for ; len(calls) > 0; calls = calls[min(together, len(calls)):] {
+		some := calls[:min(together, len(calls))]
+		b.await(wait, some, calls)
+		for i := range some {
+			if ahead := i + prefetchAhead; ahead < len(some) {
+				b.client.endpoint.PrefetchReply(some[ahead].slot)
+			}
+			b.finish(wait, &some[i])
+		}
+	}
+}
+
+// await waits for the last of some calls. While that takes long it collects whatever else has been answered.
+func (b *Batch) await(wait link.Wait, some, all []batchCall) {
+	last := some[len(some)-1].slot
+	for some[len(some)-1].open {
+		slice := wait
+		if end := futex.Now() + lookAround; slice.Deadline == 0 || end < slice.Deadline {
+			slice.Deadline = end
+		}
+		_, err := b.client.endpoint.Await(last, slice)
+		if !errors.Is(err, link.ErrDeadline) || wait.Deadline != 0 && futex.Now() >= wait.Deadline {
+			return // finish will say what has come of it
+		}
+		for i := range all {
+			if all[i].open && b.client.endpoint.Finished(all[i].slot) {
+				b.finish(wait, &all[i])
+			}
+		}
+	}
+}
+
+// finish waits for a call's reply, copies it, and gives back the slot.
+func (b *Batch) finish(wait link.Wait, c *batchCall) {
+	if !c.open {
+		return
 	}
 	c.open = false
+	l := b.client.endpoint
+	reply, err := l.Await(c.slot, wait)
 	if err != nil {
 		c.err = b.client.giveUp(c.slot, err)
-		return true
+		return
 	}
 	payload := l.Bytes(reply.Offset, reply.Length)
 	if reply.Status == wire.StatusOK {
@@ -186,5 +216,4 @@ func (b *Batch) await(wait, slice link.Wait, c *batchCall) bool {
 		c.err = statusError(reply.Status, c.name, string(payload))
 	}
 	l.Release(c.slot)
-	return true
 }

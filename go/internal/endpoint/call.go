@@ -27,6 +27,15 @@ type Call struct {
 	length int
 }
 
+// renew makes the leader's last call its next one, of which the link's part has been filled in.
+func (c *Call) renew() {
+	if c.context != nil {
+		c.context, c.spare = nil, c.context
+	}
+	c.answered, c.detached, c.loaned = false, false, false
+	c.offset, c.length = 0, 0
+}
+
 // ErrLoaned is a second Loan for a call.
 var ErrLoaned = errors.New("there is memory for the reply already")
 

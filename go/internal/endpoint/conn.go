@@ -1,7 +1,6 @@
 package endpoint
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -52,9 +51,9 @@ type conn struct {
 // lead takes calls until the connection ends or another leader takes over.
 func (c *conn) lead() {
 	defer c.workers.Done()
-	var call Call // one for all calls of this leader: a handler's pointer to it moves it to the heap
+	call := Call{conn: c} // one for all calls of this leader: a handler's pointer to it moves it to the heap
 	for served := 0; ; served++ {
-		taken, err := c.link.Next()
+		err := c.link.Next(&call.Call)
 		if errors.Is(err, link.ErrInterrupted) {
 			if c.server.draining.Load() && c.open.Load() == 0 {
 				c.close(link.ErrClosed)
@@ -72,7 +71,7 @@ func (c *conn) lead() {
 			c.close(err)
 			return
 		}
-		call = Call{Call: taken, conn: c, spare: cmp.Or(call.context, call.spare)}
+		call.renew()
 		m := c.admit(&call)
 		if m == nil {
 			continue

@@ -9,7 +9,29 @@ package futex
 //go:noescape
 func SpinWhile32(addr *uint32, old uint32, n int) uint32
 
-// SpinEither spins like SpinWhile32 until *word differs from old or *mask is not zero, and reports whether that happened.
+// SpinReply is SpinWhile32 for a word that begins a reply: when it has changed, the line behind, which holds the rest of a short reply, is on its way
+// before anybody asks for it. A miss that waited for the first one would add a fifth to a round trip.
+//
+//go:noescape
+func SpinReply(addr *uint32, old uint32, n int) uint32
+
+// SpinEither spins like SpinReply until *word differs from old or *mask is not zero, and reports whether that happened.
 //
 //go:noescape
 func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool
+
+// StoreRelease publishes everything written before it to whoever loads the new value, and is not ordered against loads that follow. Go's atomic stores
+// are, and on x86 wait for it until all earlier stores have reached the cache: several lines' transfer, when many calls are published one after the other.
+//
+//go:noescape
+func StoreRelease(addr *uint32, value uint32)
+
+// PrefetchRead asks for the two lines at addr, to be read soon. It does not wait for them, and changes nothing that can be seen.
+//
+//go:noescape
+func PrefetchRead(addr *uint32)
+
+// PrefetchWrite asks for the two lines at addr, to be written soon.
+//
+//go:noescape
+func PrefetchWrite(addr *uint32)

@@ -18,6 +18,46 @@ changed:
 	MOVL BX, ret+24(FP)
 	RET
 
+// func SpinReply(addr *uint32, old uint32, n int) uint32
+TEXT ·SpinReply(SB), NOSPLIT, $0-28
+	MOVQ addr+0(FP), AX
+	MOVL old+8(FP), CX
+	MOVQ n+16(FP), DX
+again:
+	MOVL (AX), BX
+	CMPL BX, CX
+	JNE  changed
+	PAUSE
+	DECQ DX
+	JGT  again
+changed:
+	PREFETCHT0 64(AX)
+	MOVL BX, ret+24(FP)
+	RET
+
+// func StoreRelease(addr *uint32, value uint32)
+//
+// x86 stores are release stores: what was written before is seen by whoever sees this one (Intel SDM vol. 3, 9.2).
+TEXT ·StoreRelease(SB), NOSPLIT, $0-12
+	MOVQ addr+0(FP), AX
+	MOVL value+8(FP), CX
+	MOVL CX, (AX)
+	RET
+
+// func PrefetchRead(addr *uint32)
+TEXT ·PrefetchRead(SB), NOSPLIT, $0-8
+	MOVQ addr+0(FP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	RET
+
+// func PrefetchWrite(addr *uint32)
+TEXT ·PrefetchWrite(SB), NOSPLIT, $0-8
+	MOVQ addr+0(FP), AX
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08              // PREFETCHW (AX), which the assembler does not know
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $0x40  // PREFETCHW 64(AX)
+	RET
+
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool
 TEXT ·SpinEither(SB), NOSPLIT, $0-33
 	MOVQ word+0(FP), AX
@@ -36,5 +76,6 @@ again:
 	MOVB $0, ret+32(FP)
 	RET
 ready:
+	PREFETCHT0 64(AX)
 	MOVB $1, ret+32(FP)
 	RET

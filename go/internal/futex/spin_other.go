@@ -22,3 +22,15 @@ func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool {
 	}
 	return false
 }
+
+// SpinReply is SpinWhile32.
+func SpinReply(addr *uint32, old uint32, n int) uint32 { return SpinWhile32(addr, old, n) }
+
+// StoreRelease is an atomic store.
+func StoreRelease(addr *uint32, value uint32) { atomic.StoreUint32(addr, value) }
+
+// PrefetchRead does nothing here.
+func PrefetchRead(*uint32) {}
+
+// PrefetchWrite does nothing here.
+func PrefetchWrite(*uint32) {}

@@ -70,9 +70,9 @@ type Submission struct {
 
 // Submit publishes the call of a slot. It does not block.
 func (c *Client) Submit(slot int, s Submission) {
-	c.Publish(slot, s)
-	// The store in Publish comes before this load, as the server's store of the bell comes before its load of the word: if the bell says that
-	// the server watches this slot, it will see the word.
+	// Publishes the header and the payload to Server.take, which loads the word first; and comes before the load of the bell, as the server's store of the
+	// bell comes before its load of the word: if the bell says that the server watches this slot, it will see the word.
+	atomic.StoreUint32(&c.segment.Request(slot).Word, c.prepare(slot, s))
 	if atomic.LoadUint32(&c.doorbell.Bell) != wire.BellPolling(slot) {
 		c.Ring(wire.Group(slot))
 	}
@@ -80,21 +80,23 @@ func (c *Client) Submit(slot int, s Submission) {
 
 // Publish is Submit, but the server need not notice the call before Ring with the slot's group.
 func (c *Client) Publish(slot int, s Submission) {
+	// Publishes the header and the payload to Server.take. Ring, which is a full barrier, orders it against the bell.
+	futex.StoreRelease(&c.segment.Request(slot).Word, c.prepare(slot, s))
+}
+
+// prepare writes the header of a slot's next call, with plain stores, and returns the word that publishes it.
+func (c *Client) prepare(slot int, s Submission) uint32 {
 	request := c.segment.Request(slot)
 	generation := (c.calls[slot].generation + 1) & wire.GenerationMask
 	c.calls[slot].generation = generation
-
-	// Plain stores: an atomic one is a locked instruction, and the word's orders them all.
 	request.Length = uint32(s.Length)
 	request.Method = s.Method
 	request.Deadline = s.Deadline
 	request.Offset = uint64(s.Offset)
-	state := uint32(wire.StateCall)
 	if s.Notify {
-		state |= wire.FlagNotify
+		return wire.Word(generation, wire.StateCall|wire.FlagNotify)
 	}
-	// Publishes the header and the payload to Server.take, which loads the word first.
-	atomic.StoreUint32(&request.Word, wire.Word(generation, state))
+	return wire.Word(generation, wire.StateCall)
 }
 
 // Ring makes the server look at groups of slots: bits of wire.Group. It does not block.
@@ -129,7 +131,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		caught := call.spinner.Spin(func(rounds int) bool {
-			return futex.SpinWhile32(word, seen, rounds) != seen
+			return futex.SpinReply(word, seen, rounds) != seen
 		}, w.Deadline)
 		if caught {
 			continue
@@ -174,6 +176,20 @@ func (c *Client) Release(slot int) {
 	c.Recycle(slot)
 	c.putSlot(slot)
 }
+
+// ReleaseAll is Release for many slots.
+func (c *Client) ReleaseAll(slots []int) {
+	for _, slot := range slots {
+		c.Recycle(slot)
+	}
+	c.putAll(slots)
+}
+
+// PrefetchRequest asks for the lines of a slot in which a request is going to be written. The slot's holder may call it.
+func (c *Client) PrefetchRequest(slot int) { futex.PrefetchWrite(&c.segment.Request(slot).Word) }
+
+// PrefetchReply asks for the lines of a slot from which a reply, complete by now, is going to be read. The slot's holder may call it.
+func (c *Client) PrefetchReply(slot int) { futex.PrefetchRead(&c.segment.Reply(slot).Word) }
 
 // Recycle makes the slot ready for its holder's next call.
 func (c *Client) Recycle(slot int) {

@@ -21,7 +21,9 @@ type Server struct {
 	pending uint64             // groups taken from the ready mask, not yet looked at
 	group   int                // the slot to look at next in the group begun; wire.Slots: none is begun
 	taken   [wire.Slots]uint32 // by slot: generation of the last call taken
-	watched int                // the slot whose request word the leader polls: that of the last call
+	next    int                // the slot after that of the last call taken
+	first   int                // the slot of the first call taken since the leader last waited, or none
+	watched int                // the slot whose request word the leader polls while it waits
 	bell    uint32             // what the leader last stored in the bell
 	spinner futex.Spinner
 
@@ -58,10 +60,14 @@ func NewServer(s *wire.Segment, spin futex.Policy) *Server {
 		doorbell: s.Doorbell(),
 		notices:  s.Notices(),
 		group:    wire.Slots,
+		first:    none,
 		pool:     newPool(s, l.ReplyStart(), l.ReplyArena),
 		spinner:  futex.Spinner{Policy: spin},
 	}
 }
+
+// none is no slot.
+const none = -1
 
 // Handle names a call for as long as its slot has no other.
 type Handle struct {
@@ -129,17 +135,16 @@ func (s *Server) Interrupt() {
 // Next takes the next call, and blocks until there is one. Only the leader calls it.
 // Errors: ErrParked when there was none for 100 ms: the client rings over the socket for the next one, until then nobody need call Next;
 // ErrInterrupted; the cause given to Close; ErrProtocol, after which the connection is to be closed.
-func (s *Server) Next() (Call, error) {
+func (s *Server) Next(call *Call) error {
 	for {
-		call, ok, err := s.poll()
-		if ok || err != nil {
-			return call, err
+		if ok, err := s.poll(call); ok || err != nil {
+			return err
 		}
 		if err := s.Err(); err != nil {
-			return Call{}, err
+			return err
 		}
 		if s.interrupted.Load() && s.interrupted.Swap(false) {
-			return Call{}, ErrInterrupted
+			return ErrInterrupted
 		}
 		if s.watch() {
 			continue
@@ -153,7 +158,7 @@ func (s *Server) Next() (Call, error) {
 			return futex.SpinEither(word, seen, &s.doorbell.Ready, rounds)
 		}, 0)
 		if !caught && s.spinner.Policy != futex.Busy && s.sleep() {
-			return Call{}, ErrParked
+			return ErrParked
 		}
 	}
 }
@@ -163,37 +168,81 @@ func (s *Server) Next() (Call, error) {
 const parkAfter = 100 * time.Millisecond
 
 // poll takes a call that is ready, without waiting.
-func (s *Server) poll() (Call, bool, error) {
-	if atomic.LoadUint64(&s.doorbell.Ready) != 0 {
-		// Taking all bits comes before looking at the slots: a bit set after is for a call published after.
-		s.pending |= atomic.SwapUint64(&s.doorbell.Ready, 0)
-	}
+func (s *Server) poll(call *Call) (bool, error) {
 	for {
-		if s.group >= wire.Slots {
-			if s.pending == 0 {
-				return s.take(s.watched)
-			}
-			s.group = bits.TrailingZeros64(s.pending)
-			s.pending &= s.pending - 1
-		}
-		// A client says how far its slots have pages, before it announces calls in them. Nothing worse than a missed call of its own comes from a
-		// lie: slots beyond are memory of the segment.
-		for used := int(min(atomic.LoadUint32(&s.doorbell.Used), wire.Slots)); s.group < used; {
-			slot := s.group
-			s.group += wire.Groups
-			if call, ok, err := s.take(slot); ok || err != nil {
-				return call, ok, err
-			}
-			if word := atomic.LoadUint32(&s.segment.Request(slot).Word); wire.Word(s.taken[slot], wire.StateCancelled) == word {
-				s.Cancelled(slot)
+		if s.group < wire.Slots {
+			if ok, err := s.sweep(call); ok || err != nil {
+				return ok, err
 			}
 		}
-		s.group = wire.Slots
+		if s.pending == 0 && !s.collect() {
+			break
+		}
+		s.group = bits.TrailingZeros64(s.pending)
+		s.pending &= s.pending - 1
+		s.prefetch(s.group + prefetchAhead)
+	}
+	// A caller that publishes many calls fills one slot after the other, and rings when it has filled all: the next one may be there already.
+	if s.first != none && s.next < s.usable() {
+		if ok, err := s.take(s.next, call); ok || err != nil {
+			futex.PrefetchWrite(&s.segment.Reply((call.Slot + prefetchAhead) % wire.Slots).Word)
+			return ok, err
+		}
+	}
+	return s.take(s.watched, call)
+}
+
+// collect takes the groups of the ready mask, once those taken before have been looked at: so no group waits for more than one round of the others.
+func (s *Server) collect() bool {
+	if atomic.LoadUint64(&s.doorbell.Ready) == 0 {
+		return false
+	}
+	// Taking all bits comes before looking at the slots: a bit set after is for a call published after.
+	s.pending |= atomic.SwapUint64(&s.doorbell.Ready, 0)
+	for slot, n := bits.TrailingZeros64(s.pending), 1; n < prefetchAhead; n++ {
+		s.prefetch(slot + n)
+	}
+	return s.pending != 0
+}
+
+// prefetchAhead is how many slots before their turn the lines of a request and its reply are asked for. A line comes from the client's cache in the time
+// of one or two calls, and several come at the same time.
+const prefetchAhead = 4
+
+// prefetch asks for the lines of a slot whose group is pending.
+func (s *Server) prefetch(slot int) {
+	if slot < wire.Groups && s.pending&wire.Group(slot) != 0 {
+		futex.PrefetchRead(&s.segment.Request(slot).Word)
+		futex.PrefetchWrite(&s.segment.Reply(slot).Word)
 	}
 }
 
-// watch tells the client which slot the leader polls, if that has changed, and reports whether it has.
+// usable returns how many slots have pages, as the client says before it announces calls in them. Nothing worse than a missed call of its own comes
+// from a lie: slots beyond are memory of the segment.
+func (s *Server) usable() int { return int(min(atomic.LoadUint32(&s.doorbell.Used), wire.Slots)) }
+
+// sweep takes a call in the rest of the group begun.
+func (s *Server) sweep(call *Call) (bool, error) {
+	for used := s.usable(); s.group < used; {
+		slot := s.group
+		s.group += wire.Groups
+		if ok, err := s.take(slot, call); ok || err != nil {
+			return ok, err
+		}
+		if word := atomic.LoadUint32(&s.segment.Request(slot).Word); wire.Word(s.taken[slot], wire.StateCancelled) == word {
+			s.Cancelled(slot)
+		}
+	}
+	s.group = wire.Slots
+	return false, nil
+}
+
+// watch chooses the slot that the leader polls while it waits, the first of those used since it last waited, as a caller takes low slots first; it tells
+// the client, if that changes anything, and reports whether it does.
 func (s *Server) watch() bool {
+	if s.first != none {
+		s.watched, s.first = s.first, none
+	}
 	if bell := wire.BellPolling(s.watched); s.bell != bell {
 		s.setBell(bell)
 		return true
@@ -251,29 +300,34 @@ func (s *Server) fresh(slot int, word uint32) bool {
 }
 
 // take takes the call in a slot if there is a new one.
-func (s *Server) take(slot int) (Call, bool, error) {
+func (s *Server) take(slot int, call *Call) (bool, error) {
 	request := s.segment.Request(slot)
-	word := atomic.LoadUint32(&request.Word) // pairs with the store in Client.Submit
+	word := atomic.LoadUint32(&request.Word) // pairs with the store in Client.Publish
 	if !s.fresh(slot, word) {
-		return Call{}, false, nil
+		return false, nil
 	}
 	length := atomic.LoadUint32(&request.Length)
 	offset, ok := s.segment.RequestPayload(slot, atomic.LoadUint64(&request.Offset), length)
 	if !ok {
-		return Call{}, false, ErrProtocol
+		return false, ErrProtocol
 	}
+	// Asked for again, in case the client's processor has fetched the lines on its own account since: without this, and without the first time, a batch
+	// takes a sixth longer.
+	futex.PrefetchWrite(&s.segment.Reply(slot).Word)
 	generation := wire.Generation(word)
 	s.taken[slot] = generation
-	s.watched = slot
+	s.next = slot + 1
+	if s.first == none {
+		s.first = slot
+	}
 	s.freeBlock(slot) // a new call in a slot says that the last reply has been read
-	return Call{
-		Method:     atomic.LoadUint64(&request.Method),
-		Deadline:   atomic.LoadInt64(&request.Deadline),
-		Slot:       slot,
-		Offset:     offset,
-		Length:     int(length),
-		Cancelled:  wire.State(word) == wire.StateCancelled,
-		generation: generation,
-		notify:     word&wire.FlagNotify != 0,
-	}, true, nil
+	call.Method = atomic.LoadUint64(&request.Method)
+	call.Deadline = atomic.LoadInt64(&request.Deadline)
+	call.Slot = slot
+	call.Offset = offset
+	call.Length = int(length)
+	call.Cancelled = wire.State(word) == wire.StateCancelled
+	call.generation = generation
+	call.notify = word&wire.FlagNotify != 0
+	return true, nil
 }

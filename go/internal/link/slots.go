@@ -20,20 +20,45 @@ type slots struct {
 	queue   []chan int // each of capacity 1: handing over never blocks
 }
 
-// take returns a free slot, the lowest: a lone caller always uses the same one, whose lines are in the caches and which the server watches.
-func (s *slots) take() (int, bool) { return s.free.takeLowest() }
+// take returns a free slot, the lowest: a lone caller always uses the same one, whose lines are in the caches and which the server watches. There is
+// none for those who come while others wait: they queue up behind them.
+func (s *slots) take() (int, bool) {
+	if s.waiting.Load() != 0 {
+		return 0, false
+	}
+	return s.free.takeLowest()
+}
+
+// takeSome is take for as many slots as there are places, and returns how many it has taken.
+func (s *slots) takeSome(slots []int) int {
+	if s.waiting.Load() != 0 {
+		return 0
+	}
+	return s.free.takeSome(slots)
+}
 
 // put makes a slot free, or hands it to the first in the queue.
 func (s *slots) put(i int) {
 	s.free.add(i)
-	// The slot is in the set before waiting is read, and enqueue does it the other way round: one of us sees the other.
+	s.handOver()
+}
+
+// putAll is put for many.
+func (s *slots) putAll(slots []int) {
+	s.free.addAll(slots)
+	s.handOver()
+}
+
+// handOver gives free slots to those who wait. Slots are in the set before waiting is read here, and enqueue does it the other way round: one of us sees
+// the other.
+func (s *slots) handOver() {
 	if s.waiting.Load() == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 {
-		i, ok := s.take()
+		i, ok := s.free.takeLowest()
 		if !ok {
 			return
 		}
@@ -49,7 +74,7 @@ func (s *slots) enqueue() chan int {
 	defer s.mu.Unlock()
 	s.queue = append(s.queue, turn)
 	s.waiting.Add(1)
-	if i, ok := s.take(); ok { // freed before put could see us
+	if i, ok := s.free.takeLowest(); ok { // freed before put could see us
 		s.queue[0] <- i
 		s.dequeue(0)
 	}
@@ -107,6 +132,20 @@ func (c *Client) TryAcquire() (int, bool) {
 	return i, ok
 }
 
+// TryAcquireSome reserves as many slots as are free, up to len(slots), writes their numbers there, and returns how many they are. It reports 0 also
+// when the connection has ended; Acquire says why.
+func (c *Client) TryAcquireSome(slots []int) int {
+	n := c.slots.takeSome(slots)
+	if n == 0 {
+		return 0
+	}
+	if c.Err() != nil || c.commitSlot(slots[n-1]) != nil {
+		c.putAll(slots[:n])
+		return 0
+	}
+	return n
+}
+
 func (c *Client) queueForSlot(w Wait) (int, error) {
 	turn := c.slots.enqueue()
 	ticker := time.NewTicker(reapInterval)
@@ -140,6 +179,13 @@ func (c *Client) leaveQueue(turn chan int) {
 
 func (c *Client) putSlot(i int) {
 	c.slots.put(i)
+	if c.Err() != nil {
+		c.unmapWhenUnused()
+	}
+}
+
+func (c *Client) putAll(slots []int) {
+	c.slots.putAll(slots)
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}

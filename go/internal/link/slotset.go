@@ -37,6 +37,44 @@ func (s *slotSet) takeLowest() (int, bool) {
 	return 0, false
 }
 
+// takeSome removes as many slots, from the lowest on, as there are places in slots, or in the set, and returns how many they are: one atomic operation
+// for each 64.
+func (s *slotSet) takeSome(slots []int) int {
+	n := 0
+	for i := range s {
+		for n < len(slots) {
+			word := s[i].Load()
+			if word == 0 {
+				break
+			}
+			rest := word
+			taken := n
+			for ; rest != 0 && taken < len(slots); rest &= rest - 1 {
+				slots[taken] = i*64 + bits.TrailingZeros64(rest)
+				taken++
+			}
+			if s[i].CompareAndSwap(word, rest) {
+				n = taken
+				break
+			}
+		}
+	}
+	return n
+}
+
+// addAll adds slots.
+func (s *slotSet) addAll(slots []int) {
+	var words [len(s)]uint64
+	for _, slot := range slots {
+		words[slot/64] |= 1 << (slot % 64)
+	}
+	for i, word := range words {
+		if word != 0 {
+			s[i].Or(word)
+		}
+	}
+}
+
 // takeAllBut empties the set if it holds every slot that others does not, and reports whether it has.
 func (s *slotSet) takeAllBut(others *slotSet) bool {
 	var taken [len(s)]uint64
