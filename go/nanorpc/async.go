@@ -95,7 +95,9 @@ func (c *Call) submit(ctx context.Context, wait link.Wait, slot int, offset int6
 	if ctx.Done() != nil {
 		c.stop = context.AfterFunc(ctx, func() { c.cancel(ctx.Err()) })
 	}
-	l.Submit(slot, link.Submission{Method: wire.MethodID(c.method), Offset: offset, Length: len(request), Deadline: wait.Deadline, Notify: true})
+	if !l.Submit(slot, link.Submission{Method: wire.MethodID(c.method), Offset: offset, Length: len(request), Deadline: wait.Deadline, Notify: true}) {
+		l.Hurry()
+	}
 	c.mu.Unlock()
 	// The collector looks at all calls once more when it has seen the end of the connection. Either it sees this call, or we the end.
 	if err := l.Err(); err != nil {

@@ -20,6 +20,7 @@ type Batch struct {
 	calls  []batchCall
 	reply  []byte // of all calls, one after the other
 	slots  []int  // of the calls that are published together
+	over   []int  // slots of the calls that are over, to be given back together
 }
 
 type batchCall struct {
@@ -172,7 +173,14 @@ func (b *Batch) collect(wait link.Wait, calls []batchCall) {
 			}
 			b.finish(wait, &some[i])
 		}
+		b.release()
 	}
+}
+
+// release gives back the slots of the calls that have been finished.
+func (b *Batch) release() {
+	b.client.endpoint.ReleaseAll(b.over)
+	b.over = b.over[:0]
 }
 
 // await waits for the last of some calls. While that takes long it collects whatever else has been answered.
@@ -192,10 +200,11 @@ func (b *Batch) await(wait link.Wait, some, all []batchCall) {
 				b.finish(wait, &all[i])
 			}
 		}
+		b.release()
 	}
 }
 
-// finish waits for a call's reply, copies it, and gives back the slot.
+// finish waits for a call's reply and copies it. Its slot is given back with the next release.
 func (b *Batch) finish(wait link.Wait, c *batchCall) {
 	if !c.open {
 		return
@@ -215,5 +224,5 @@ func (b *Batch) finish(wait link.Wait, c *batchCall) {
 	} else {
 		c.err = statusError(reply.Status, c.name, string(payload))
 	}
-	l.Release(c.slot)
+	b.over = append(b.over, c.slot)
 }

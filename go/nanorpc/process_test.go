@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nanorpc/go/nanorpc"
 )
 
@@ -116,6 +118,10 @@ func newTestServer(where nanorpc.Option, options ...nanorpc.ServerOption) (*nano
 			time.Sleep(time.Duration(ms) * time.Millisecond)
 			return request, err
 		}),
+		// clock returns the time at which it runs, in ns on a clock that processes share.
+		srv.Handle("clock", func(context.Context, []byte) ([]byte, error) {
+			return binary.LittleEndian.AppendUint64(nil, uint64(monotonic())), nil
+		}),
 		srv.Handle("wait", func(ctx context.Context, _ []byte) ([]byte, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -128,6 +134,15 @@ func newTestServer(where nanorpc.Option, options ...nanorpc.ServerOption) (*nano
 		srv.Listen(),
 	)
 	return srv, err
+}
+
+// monotonic returns CLOCK_MONOTONIC in ns.
+func monotonic() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err)
+	}
+	return ts.Nano()
 }
 
 func serveUntilStdinEnds(where nanorpc.Option) error {

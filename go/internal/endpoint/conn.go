@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 // conn is one client's connection. One goroutine, the leader, takes calls and runs quick handlers itself. Before a handler that is not known
-// to be quick, it starts another leader and retires; a quick one that takes long after all loses the leadership to the server's monitor
+// to be quick, it starts another leader and retires; one that takes long after all loses the leadership when the client rings, or to the server's monitor
 // (the leader/followers pattern: Schmidt et al., Pattern-Oriented Software Architecture, vol. 2).
 type conn struct {
 	id      int64
@@ -33,8 +34,9 @@ type conn struct {
 	registering sync.Mutex                              // serialises changes of contexts, but for their removal
 	contexts    [wire.Slots]atomic.Pointer[callContext] // by slot, of the calls whose handlers have asked for one that can wait
 
-	// turn is odd while the leader runs a handler. Whoever makes it even leads: the leader, when the handler returns, or the monitor.
-	turn atomic.Uint64
+	// turn is odd while the leader runs a handler. Whoever makes it even leads: the leader, when the handler returns, or who relieves it.
+	turn    atomic.Uint64
+	watched atomic.Bool // by the monitor
 
 	// The leader's own, which pass on with the leadership:
 	drained int // calls served while draining
@@ -89,8 +91,10 @@ func (c *conn) lead() {
 			return
 		}
 		turn := c.turn.Load() + 1
-		c.turn.Store(turn) // seen by the monitor; the exchange below takes the leadership back
-		c.server.monitor.wake()
+		c.turn.Store(turn)     // seen by the monitor; the exchange below takes the leadership back
+		if !c.watched.Load() { // see watched.forgotten
+			c.server.monitor.add(c)
+		}
 		if served%sampleEvery == 0 {
 			c.timed(&call, m)
 		} else {
@@ -113,17 +117,43 @@ func (c *conn) park() bool {
 	return c.parked
 }
 
-// rung starts a leader where none leads.
+// rung is called when the client rings: there are calls that nobody takes. It starts a leader where none leads, and where one leads that is stuck in a
+// handler.
 func (c *conn) rung() {
+	if !c.unpark() {
+		c.relieve()
+	}
+}
+
+// unpark starts a leader where none leads, and reports whether it has.
+func (c *conn) unpark() bool {
 	c.parking.Lock()
 	defer c.parking.Unlock()
 	if !c.parked || c.link.Err() != nil {
 		c.called = true
-		return
+		return false
 	}
 	c.parked = false
 	c.workers.Add(1)
 	go c.lead()
+	return true
+}
+
+// reliefAfter is how long a handler must be seen running until its leader loses the leadership. The client has waited for longer before it rings.
+const reliefAfter = 10 * time.Microsecond
+
+// relieve starts another leader if the present one is stuck. It blocks for reliefAfter at most.
+func (c *conn) relieve() {
+	turn := c.turn.Load()
+	for end := time.Now().Add(reliefAfter); turn%2 == 1; runtime.Gosched() {
+		if c.turn.Load() != turn {
+			return // it is busy, not stuck
+		}
+		if time.Now().After(end) {
+			c.takeOver(turn)
+			return
+		}
+	}
 }
 
 // timed runs the call and remembers how long the method took.
@@ -168,7 +198,7 @@ func (c *conn) takeOver(turn uint64) {
 func (c *conn) callClosed() {
 	if c.open.Add(-1) == 0 && c.server.draining.Load() {
 		c.link.Interrupt()
-		c.rung()
+		c.unpark()
 	}
 }
 
@@ -192,7 +222,7 @@ func (c *conn) interrupt() {
 	defer c.releasing.Unlock()
 	if !c.released {
 		c.link.Interrupt()
-		c.rung()
+		c.unpark()
 	}
 }
 

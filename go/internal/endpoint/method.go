@@ -11,7 +11,7 @@ const (
 	// A method is taken for quick after so many quick calls in a row.
 	quickCalls = 4
 	// Of a quick method's calls, one in so many is timed: reading the clock twice costs a fifth of a call.
-	sampleEvery = 16
+	sampleEvery = 64
 )
 
 // method is a handler and how long it usually takes.

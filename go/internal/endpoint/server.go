@@ -55,7 +55,7 @@ type Server struct {
 	context  context.Context // of all connections
 	cancel   context.CancelFunc
 	draining atomic.Bool
-	monitor  monitor
+	monitor  *monitor
 	running  chan struct{} // of capacity Concurrency: holds one for each handler that runs; nil: no limit
 }
 
@@ -69,7 +69,7 @@ func NewServer(service string, options Options) *Server {
 		changed:     make(chan struct{}),
 		context:     ctx,
 		cancel:      cancel,
-		monitor:     monitor{alarm: make(chan struct{}, 1)},
+		monitor:     newMonitor(),
 	}
 	if options.Concurrency > 0 {
 		s.running = make(chan struct{}, options.Concurrency)
@@ -153,7 +153,7 @@ func (s *Server) Serve() error {
 	if l == nil {
 		return ErrNotServing
 	}
-	go s.monitor.watch(s.context, s.live)
+	go s.monitor.watch(s.context)
 	for {
 		peer, err := l.Accept()
 		switch {

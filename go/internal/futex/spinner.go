@@ -10,9 +10,12 @@ const (
 
 	// A waiter spins for about as long as going to sleep and being woken on another CPU costs (gVisor's systrap: twice 20 µs).
 	maxSpin = 50_000 // ns
-	minSpin = 1_000  // ns
+	minSpin = 1_000  // ns; a spin that would be shorter is none
 	// A probe is longer: where both ends sleep, each sees the other's wake-up as part of its wait, and would never try again.
 	probeSpin = 3 * maxSpin
+	// A spin that lasts longer than it should by more than this has been interrupted: somebody else had the CPU meanwhile, perhaps the peer, which could
+	// answer only for that reason. That is no sign that spinning pays.
+	tooLate = maxSpin
 
 	firstProbe = 8   // waits that slept before a probe
 	lastProbe  = 512 // the same, when probes keep failing
@@ -23,6 +26,10 @@ const (
 type Spinner struct {
 	Policy  Policy   // immutable
 	Permits *Permits // immutable; nil: those of the process
+
+	Spent  int64  // for how many ns the last Spin that returned false lasted
+	Paid   uint64 // waits that a spin has ended
+	Missed uint64 // waits that a spin has not ended: with Busy they go on, else the waiter sleeps
 
 	extended   bool  // the last wait took longer than maxSpin, and a longer spin caught its end
 	shortened  uint8 // by how many powers of two misses have shortened maxSpin
@@ -35,60 +42,83 @@ type Spinner struct {
 //
 // With Busy a false result means only that it is time to look at anything else that ends the wait: the caller does not sleep.
 func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
-	if s.Policy == None {
-		return poll(1)
+	if s.Permits == nil {
+		s.Permits = ProcessPermits()
+	}
+	length := s.length()
+	if length == 0 {
+		return s.once(poll)
 	}
 	if poll(freeRounds) {
 		s.caught()
 		return true
 	}
-	if s.Permits == nil {
-		s.Permits = ProcessPermits()
-	}
 	if !s.Permits.take() {
 		if s.Policy == Busy {
 			runtime.Gosched()
 		}
-		return poll(1)
+		return s.once(poll)
 	}
 	defer s.Permits.give()
 	start := Now()
-	end := start + s.length()
+	end := start + length
 	if deadline != 0 && deadline < end {
 		end = deadline
 	}
 	for now := start; ; now = Now() {
 		if poll(chunkRounds) {
-			s.caught()
-			s.extended = now-start > maxSpin
+			if now > end+tooLate {
+				s.missed()
+			} else {
+				s.caught()
+				s.extended = now-start > maxSpin
+			}
 			return true
 		}
 		if now >= end {
 			s.missed()
+			s.Spent = now - start
 			return false
 		}
 	}
 }
 
+// once looks once, for a waiter that does not spin.
+func (s *Spinner) once(poll func(rounds int) bool) bool {
+	s.Spent = 0
+	if poll(1) {
+		return true
+	}
+	s.Missed++
+	if s.Policy == Adaptive {
+		s.misses++
+	}
+	return false
+}
+
 // length returns for how many ns to spin now.
 func (s *Spinner) length() int64 {
-	if s.Policy == Busy {
+	switch {
+	case s.Policy == None, s.Policy == Adaptive && s.Permits.limit == 0:
+		return 0
+	case s.Policy == Busy, s.extended, s.misses > 0 && s.misses >= s.probeAfter:
 		return probeSpin
+	case int64(maxSpin)>>s.shortened < minSpin:
+		return 0
 	}
-	if s.extended || s.misses > 0 && s.misses >= s.probeAfter {
-		return probeSpin
-	}
-	return max(int64(maxSpin)>>s.shortened, minSpin)
+	return int64(maxSpin) >> s.shortened
 }
 
 func (s *Spinner) caught() {
+	s.Paid++
 	s.extended, s.shortened, s.misses, s.probeAfter = false, 0, 0, firstProbe
 }
 
 // missed halves the spin, and doubles the distance of probes where one has just failed: an idle waiter's spinning fades out.
 func (s *Spinner) missed() {
+	s.Missed++
 	s.extended = false
-	if maxSpin>>s.shortened > minSpin {
+	if maxSpin>>s.shortened >= minSpin {
 		s.shortened++
 	}
 	if s.misses >= s.probeAfter && s.probeAfter > 0 {

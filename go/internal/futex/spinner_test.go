@@ -1,6 +1,9 @@
 package futex
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // clockedPoll returns a poll that happens after a time in ns, and counts the ns for which it was asked to spin.
 func clockedPoll(after int64) func(int) bool {
@@ -51,20 +54,70 @@ func TestSpinnerFadesOut(t *testing.T) {
 // Waits that are longer than a usual spin, but not than a probe, are caught once a probe has found that it pays.
 func TestSpinnerLearnsToSpinLonger(t *testing.T) {
 	var s Spinner
-	caught := 0
-	for range 400 {
-		if spin(&s, 80_000) {
-			caught++
+	// Others may use the CPU for some time.
+	for end := Now() + int64(time.Minute); ; {
+		caught := 0
+		for range 400 {
+			if spin(&s, 80_000) {
+				caught++
+			}
 		}
-	}
-	if caught < 200 {
-		t.Errorf("%d of 400 waits of 80 µs were caught", caught)
+		if caught >= 200 {
+			break
+		}
+		if Now() > end {
+			t.Fatalf("at last %d of 400 waits of 80 µs were caught", caught)
+		}
 	}
 	for range 100 {
 		spin(&s, never)
 	}
 	if s.extended {
 		t.Error("it still spins for longer after 100 waits in vain")
+	}
+}
+
+// A spin that has been interrupted for long, in which the awaited thing happened, is no sign that spinning pays.
+func TestSpinnerDoesNotLearnFromInterruptions(t *testing.T) {
+	var s Spinner
+	for range 20 {
+		spin(&s, never)
+	}
+	if s.length() != 0 {
+		t.Fatalf("it spins for %d ns after 20 waits in vain", s.length())
+	}
+	s.misses = s.probeAfter // now comes a probe
+	polls := 0
+	s.Spin(func(int) bool {
+		polls++
+		if polls == 3 { // the free rounds, a chunk, and what comes long after
+			return true
+		}
+		if polls == 2 {
+			time.Sleep(time.Duration(2*probeSpin + 2*tooLate))
+		}
+		return false
+	}, 0)
+	if s.length() != 0 {
+		t.Errorf("it spins for %d ns because of a wait of which it slept through the end", s.length())
+	}
+}
+
+// Where the process has one CPU, nobody could do what a spinner waits for.
+func TestSpinnerWithoutPermits(t *testing.T) {
+	s := Spinner{Permits: &Permits{}}
+	rounds := 0
+	for range 100 {
+		s.Spin(func(n int) bool {
+			rounds += n
+			return false
+		}, 0)
+	}
+	if rounds != 100 {
+		t.Errorf("100 waits without permits spin %d rounds", rounds)
+	}
+	if s.Missed != 100 || s.Paid != 0 {
+		t.Errorf("%d waits missed, %d paid", s.Missed, s.Paid)
 	}
 }
 

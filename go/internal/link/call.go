@@ -3,6 +3,7 @@ package link
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
@@ -68,14 +69,15 @@ type Submission struct {
 	Notify   bool  // the reply is announced to Notices
 }
 
-// Submit publishes the call of a slot. It does not block.
-func (c *Client) Submit(slot int, s Submission) {
+// Submit publishes the call of a slot, and reports whether it has woken the server. It does not block.
+func (c *Client) Submit(slot int, s Submission) (woke bool) {
 	// Publishes the header and the payload to Server.take, which loads the word first; and comes before the load of the bell, as the server's store of the
 	// bell comes before its load of the word: if the bell says that the server watches this slot, it will see the word.
 	atomic.StoreUint32(&c.segment.Request(slot).Word, c.prepare(slot, s))
-	if atomic.LoadUint32(&c.doorbell.Bell) != wire.BellPolling(slot) {
-		c.Ring(wire.Group(slot))
+	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) {
+		return false
 	}
+	return c.Ring(wire.Group(slot))
 }
 
 // Publish is Submit, but the server need not notice the call before Ring with the slot's group.
@@ -99,21 +101,23 @@ func (c *Client) prepare(slot int, s Submission) uint32 {
 	return wire.Word(generation, wire.StateCall)
 }
 
-// Ring makes the server look at groups of slots: bits of wire.Group. It does not block.
-func (c *Client) Ring(groups uint64) {
+// Ring makes the server look at groups of slots, bits of wire.Group, and reports whether it had to be woken. It does not block.
+func (c *Client) Ring(groups uint64) (woke bool) {
 	// The bits come before the bell is read, as the server's store of the bell comes before its load of the bits.
 	atomic.OrUint64(&c.doorbell.Ready, groups)
-	switch bell := atomic.LoadUint32(&c.doorbell.Bell); bell {
-	case wire.BellSleeping, wire.BellParked:
-		if !atomic.CompareAndSwapUint32(&c.doorbell.Bell, bell, wire.BellAwake) {
-			return // one waker is enough
-		}
-		if bell == wire.BellParked {
-			c.ring()
-		} else {
-			futex.Wake(&c.doorbell.Bell, 1)
-		}
+	bell := atomic.LoadUint32(&c.doorbell.Bell)
+	if bell != wire.BellSleeping && bell != wire.BellParked {
+		return false
 	}
+	if !atomic.CompareAndSwapUint32(&c.doorbell.Bell, bell, wire.BellAwake) {
+		return false // one waker is enough
+	}
+	if bell == wire.BellParked {
+		c.ring()
+	} else {
+		futex.Wake(&c.doorbell.Bell, 1)
+	}
+	return true
 }
 
 // Await blocks until the reply of the slot's call is complete. When it ends early, with ErrDeadline or the context's error, the call goes on:
@@ -122,7 +126,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
 	generation := call.generation
 	word := &c.segment.Reply(slot).Word
-	for {
+	for rung := false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
 			return c.reply(slot)
@@ -140,8 +144,36 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		if call.spinner.Policy != futex.Busy {
-			c.sleepOn(word, seen, w)
+			c.sleepOn(word, seen, w.untilRelief(rung, call.spinner.Spent))
 		}
+		if !rung && !wire.Done(atomic.LoadUint32(word), generation) {
+			rung = true
+			c.askForRelief()
+		}
+	}
+}
+
+// reliefWait is how long, in ns, a waiter waits before it asks for relief. The kernel makes some 50 µs more of a sleep (timer slack, prctl(2)).
+const reliefWait = int64(40 * time.Microsecond)
+
+// untilRelief returns the wait after a spin in vain of some ns, but if nobody has asked for relief yet one that ends when that is to be done.
+func (w Wait) untilRelief(rung bool, spun int64) Wait {
+	if rung {
+		return w
+	}
+	if end := futex.Now() + reliefWait - spun; w.Deadline == 0 || end < w.Deadline {
+		w.Deadline = end
+	}
+	return w
+}
+
+// askForRelief rings over the socket if a call is waiting behind one whose handler does not return: when the server's leader does not wait for calls. It
+// may also be that the leader is about to: then the ring was in vain, and has cost a microsecond in a call of a hundred.
+func (c *Client) askForRelief() {
+	switch atomic.LoadUint32(&c.doorbell.Bell) {
+	case wire.BellSleeping, wire.BellParked, wire.BellClosed:
+	default:
+		c.ring()
 	}
 }
 

@@ -66,10 +66,28 @@ func (n *Notices) sleep() {
 	// The store comes before the loads that follow, against Server.notify, which sets a bit and then reads the bell; and Close, which sets the
 	// cause and then changes the bell.
 	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
-	if atomic.LoadUint64(&n.bell.Ready) == 0 && n.client.Err() == nil {
-		futex.Wait(&n.bell.Bell, wire.BellSleeping, 0)
+	if n.idle() {
+		futex.Wait(&n.bell.Bell, wire.BellSleeping, Wait{}.untilRelief(false, n.spinner.Spent).Deadline)
+		if n.idle() {
+			n.client.askForRelief()
+			futex.Wait(&n.bell.Bell, wire.BellSleeping, 0)
+		}
 	}
 	atomic.StoreUint32(&n.bell.Bell, wire.BellAwake)
+}
+
+// idle reports whether nothing keeps the waiter awake.
+func (n *Notices) idle() bool {
+	return atomic.LoadUint64(&n.bell.Ready) == 0 && n.client.Err() == nil
+}
+
+// Hurry makes sure that somebody asks for relief if a call that has just been submitted gets stuck: it wakes who sleeps in Notices.Wait. There is no
+// need where Submit has woken the server.
+func (c *Client) Hurry() {
+	bell := &c.segment.Notices().Bell
+	if atomic.LoadUint32(bell) == wire.BellSleeping && atomic.CompareAndSwapUint32(bell, wire.BellSleeping, wire.BellAwake) {
+		futex.Wake(bell, 1)
+	}
 }
 
 // Finished reports whether the reply of the slot's last call is complete.
