@@ -15,7 +15,7 @@ type Exchange endpoint.Call
 func (x *Exchange) Request() []byte { return (*endpoint.Call)(x).Request() }
 
 // Reply returns length bytes of memory shared with the client. What is in it when the handler returns nil is the reply. What it holds before
-// is undefined. It can be called once. It blocks up to a second while the memory for replies is full.
+// is undefined. It can be called once. It blocks while the memory for replies is full, until the call's deadline, or for 30 seconds if it has none.
 // Errors: ErrPayloadTooLarge, ErrExhausted, and ErrReleased when called again.
 func (x *Exchange) Reply(length int) ([]byte, error) {
 	b, err := (*endpoint.Call)(x).Loan(length)

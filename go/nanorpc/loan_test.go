@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -215,6 +216,53 @@ func TestLoansWaitForRoom(t *testing.T) {
 	if err := <-got; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestHoardedLeases: a client that keeps its replies has no room for more, until its calls' deadlines. Nobody else notices, although the server runs one handler
+// at a time.
+func TestHoardedLeases(t *testing.T) {
+	const arena = 1 << 20
+	srv, where, _ := startServer(t, nanorpc.WithArena(arena), nanorpc.WithMaxPayload(arena), nanorpc.WithMaxConcurrency(1))
+	waiting := make(chan struct{}, 10)
+	err := srv.HandleRaw("large", func(_ context.Context, x *nanorpc.Exchange) error {
+		waiting <- struct{}{}
+		_, err := x.Reply(arena / 2)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hoarder, other := dial(t, where), dial(t, where)
+	var leases []nanorpc.Lease
+	for range 2 {
+		lease, err := hoarder.CallLease(context.Background(), "large", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, lease)
+		<-waiting
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := hoarder.CallLease(ctx, "large", nil); !errors.Is(err, nanorpc.ErrExhausted) && !errors.Is(err, nanorpc.ErrDeadlineExceeded) {
+		t.Errorf("a reply without room: %v", err)
+	}
+	<-waiting
+	hoarded := hoarder.Go(context.Background(), "large", nil)
+	<-waiting // its handler runs, and waits for room
+	for range 100 {
+		mustEcho(t, other, []byte("beside it"))
+	}
+	select {
+	case <-hoarded.Done():
+		t.Error("a reply without room came")
+	default:
+	}
+	leases[0].Release()
+	if _, err := hoarded.Result(); err != nil {
+		t.Errorf("after a lease was released: %v", err)
+	}
+	leases[1].Release()
 }
 
 func TestRawReplyErrors(t *testing.T) {

@@ -31,6 +31,11 @@ func TestThousandClients(t *testing.T) {
 	t.Logf("%d clients: %d threads of the server, %d in futex waits; %d KiB of memory each", many,
 		countThreads(t, server.Process.Pid), waiting(t, server.Process.Pid), (residentSet(t, server.Process.Pid)-before)/many)
 
+	// Of those that wait for calls 64 sleep at most; the others are the runtime's own.
+	if threads := countThreads(t, server.Process.Pid); threads > 64+32 {
+		t.Errorf("the server has %d threads", threads)
+	}
+
 	waitUntil(t, "the server with idle clients uses no CPU", func() bool {
 		const window = time.Second
 		used := cpuTime(t, server.Process.Pid)

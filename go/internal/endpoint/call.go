@@ -74,8 +74,18 @@ func (c *Call) Detach() *Call {
 	return &kept
 }
 
-// Allocate returns where a reply of length bytes is to be written. See link.Server.Allocate.
-func (c *Call) Allocate(length int) (int64, error) { return c.conn.link.Allocate(c.Call, length) }
+// Allocate returns where a reply of length bytes is to be written. See link.Server.Allocate. A handler that waits for room does not count among those that run:
+// a client that never releases its replies stops nobody else's calls.
+func (c *Call) Allocate(length int) (int64, error) {
+	if offset, ok := c.conn.link.TryAllocate(c.Call, length); ok {
+		return offset, nil
+	}
+	if running := c.conn.server.running; running != nil && !c.detached {
+		<-running
+		defer func() { running <- struct{}{} }()
+	}
+	return c.conn.link.Allocate(c.Call, length)
+}
 
 // Loan returns memory for a reply of length bytes, with which Finish answers the call. See link.Server.Allocate for the errors; ErrLoaned.
 func (c *Call) Loan(length int) ([]byte, error) {

@@ -44,7 +44,7 @@ func (p Policy) String() string {
 	return fmt.Sprintf("Policy(%d)", int(p))
 }
 
-// Permits bounds how many goroutines of a process spin at once, so that a P is left for those with work to do.
+// Permits bounds how many goroutines of a process do something at once: spin, so that a P is left for those with work to do, or sleep, as each takes a thread.
 type Permits struct {
 	limit int32 // immutable
 	taken atomic.Int32
@@ -59,7 +59,11 @@ var ProcessPermits = sync.OnceValue(func() *Permits {
 	return &Permits{limit: int32(max(runtime.GOMAXPROCS(0)-1, 1))}
 })
 
-func (p *Permits) take() bool {
+// NewPermits returns n permits.
+func NewPermits(n int) *Permits { return &Permits{limit: int32(n)} }
+
+// Take takes a permit if there is one, and reports whether there was.
+func (p *Permits) Take() bool {
 	if p.taken.Add(1) <= p.limit {
 		return true
 	}
@@ -67,4 +71,5 @@ func (p *Permits) take() bool {
 	return false
 }
 
-func (p *Permits) give() { p.taken.Add(-1) }
+// Give gives a permit back.
+func (p *Permits) Give() { p.taken.Add(-1) }

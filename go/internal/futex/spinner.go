@@ -53,13 +53,13 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 		s.caught()
 		return true
 	}
-	if !s.Permits.take() {
+	if !s.Permits.Take() {
 		if s.Policy == Busy {
 			runtime.Gosched()
 		}
 		return s.once(poll)
 	}
-	defer s.Permits.give()
+	defer s.Permits.Give()
 	start := Now()
 	end := start + length
 	if deadline != 0 && deadline < end {

@@ -18,7 +18,7 @@ func BenchmarkOneThread(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer file.Close()
-	client, server := NewClient(segment, futex.Adaptive, func() {}), NewServer(segment, futex.Adaptive)
+	client, server := NewClient(segment, futex.Adaptive, func() {}), NewServer(segment, futex.Adaptive, futex.NewPermits(1))
 	request, reply := make([]byte, 64), make([]byte, 0, 64)
 	server.setBell(wire.BellPolling(0))
 	var call Call

@@ -10,28 +10,45 @@ import (
 	"nanorpc/go/internal/wire"
 )
 
-// How long a reply waits for room in its arena. Callers free their replies as soon as they have copied them; one that is
-// stopped must not keep a server's goroutine for ever.
+// How long a reply waits for room in its arena: until shortly before the call's deadline, so that the caller learns the reason; and for a call without one, which
+// would be a handler for ever if its caller never freed a reply, as long as roomWait.
 const (
-	roomWait     = time.Second
-	roomInterval = 50 * time.Microsecond
+	roomWait        = 30 * time.Second
+	roomMargin      = time.Millisecond
+	roomInterval    = 50 * time.Microsecond
+	maxRoomInterval = 2 * time.Millisecond
 )
 
+// TryAllocate is Allocate where nothing has to be waited for. It reports false also for what is too large; Allocate says why.
+func (s *Server) TryAllocate(call Call, length int) (int64, bool) {
+	if length <= wire.InlineCapacity {
+		return s.segment.ReplyInline(call.Slot), true
+	}
+	if int64(length) > s.Layout().MaxPayload {
+		return 0, false
+	}
+	offset, ok := s.pool.tryAlloc(int64(length))
+	if ok {
+		s.block[call.Slot].Store(offset)
+	}
+	return offset, ok
+}
+
 // Allocate returns the offset at which a reply of length bytes to call is to be written. It may be called once per call.
-// It blocks up to a second while the reply arena is full.
+// It blocks while the reply arena is full, until the call's deadline, or for 30 seconds if it has none.
 // Errors: ErrTooLarge, ErrExhausted, the cause given to Close.
 func (s *Server) Allocate(call Call, length int) (int64, error) {
-	if length <= wire.InlineCapacity {
-		return s.segment.ReplyInline(call.Slot), nil
+	if offset, ok := s.TryAllocate(call, length); ok { // nearly always
+		return offset, nil
 	}
 	if limit := s.Layout().MaxPayload; int64(length) > limit {
 		return 0, fmt.Errorf("%w: a reply of %d bytes, the limit is %d", ErrTooLarge, length, limit)
 	}
-	if offset, ok := s.pool.tryAlloc(int64(length)); ok { // nearly always
-		s.block[call.Slot].Store(offset)
-		return offset, nil
+	end := futex.Now() + int64(roomWait)
+	if call.Deadline != 0 {
+		end = call.Deadline - int64(roomMargin)
 	}
-	for deadline := futex.Now() + int64(roomWait); ; {
+	for pause := roomInterval; ; pause = min(2*pause, maxRoomInterval) {
 		s.reclaim()
 		offset, err := s.pool.alloc(int64(length))
 		if err == nil {
@@ -41,10 +58,10 @@ func (s *Server) Allocate(call Call, length int) (int64, error) {
 		if err := s.Err(); err != nil {
 			return 0, err
 		}
-		if !errors.Is(err, errFull) || futex.Now() >= deadline {
-			return 0, fmt.Errorf("%w: no room for %d bytes: %w", ErrExhausted, length, err)
+		if !errors.Is(err, errFull) || futex.Now() >= end || s.Over(call.Handle()) {
+			return 0, fmt.Errorf("%w: no room for a reply of %d bytes beside those that the caller has not released: %w", ErrExhausted, length, err)
 		}
-		time.Sleep(roomInterval)
+		time.Sleep(pause)
 	}
 }
 

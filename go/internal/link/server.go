@@ -27,6 +27,8 @@ type Server struct {
 	bell    uint32             // what the leader last stored in the bell
 	spinner futex.Spinner
 
+	sleeping *futex.Permits // immutable
+
 	// Cancelled is called by the leader for a slot whose call has been taken, and given up by its caller since. Set before Next; immutable.
 	Cancelled func(slot int)
 
@@ -52,8 +54,9 @@ type Call struct {
 	notify     bool
 }
 
-// NewServer returns the serving end of a segment, which stays the caller's to unmap.
-func NewServer(s *wire.Segment, spin futex.Policy) *Server {
+// NewServer returns the serving end of a segment, which stays the caller's to unmap. A leader that sleeps, and so takes a thread, has one of the permits; one
+// that gets none parks at once.
+func NewServer(s *wire.Segment, spin futex.Policy, sleeping *futex.Permits) *Server {
 	l := s.Layout()
 	return &Server{
 		segment:  s,
@@ -63,6 +66,7 @@ func NewServer(s *wire.Segment, spin futex.Policy) *Server {
 		first:    none,
 		pool:     newPool(s, l.ReplyStart(), l.ReplyArena),
 		spinner:  futex.Spinner{Policy: spin},
+		sleeping: sleeping,
 	}
 }
 
@@ -263,8 +267,12 @@ func (s *Server) setBell(bell uint32) {
 }
 
 // sleep announces that the leader sleeps, looks again at everything that would keep it awake, and sleeps until the bell changes. When nothing
-// has come for a time it announces that it has parked instead, and reports true.
+// has come for a time, or too many sleep already, it announces that it has parked instead, and reports true.
 func (s *Server) sleep() (parked bool) {
+	if !s.sleeping.Take() {
+		return s.park()
+	}
+	defer s.sleeping.Give()
 	s.sleepers.Add(1)
 	defer s.sleepers.Add(-1)
 	s.setBell(wire.BellSleeping)
@@ -275,17 +283,25 @@ func (s *Server) sleep() (parked bool) {
 			break
 		}
 		if futex.Now() >= end {
-			s.setBell(wire.BellParked)
-			if s.idle() {
-				return true
-			}
-			break
+			return s.park()
 		}
 	}
-	// Clients stop waking us. A call published meanwhile has set its bit in the ready mask, as BellSleeping asks.
-	s.setBell(wire.BellAwake)
+	s.awake()
 	return false
 }
+
+// park announces that the leader has parked, and reports whether it is to: nothing keeps it awake.
+func (s *Server) park() bool {
+	s.setBell(wire.BellParked)
+	if s.idle() {
+		return true
+	}
+	s.awake()
+	return false
+}
+
+// awake announces that the leader does not sleep. A call published before has set its bit in the ready mask, as the bell asked.
+func (s *Server) awake() { s.setBell(wire.BellAwake) }
 
 // idle reports whether nothing keeps the leader awake.
 func (s *Server) idle() bool {
