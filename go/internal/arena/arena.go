@@ -29,6 +29,8 @@ type Arena struct {
 	next  []int32 // its neighbours in the list of its order
 	prev  []int32
 	state []int8 // what begins there
+
+	used int32 // blocks in use
 }
 
 // none ends a list.
@@ -53,6 +55,9 @@ func New(start, size int64) *Arena {
 // Size returns how many bytes the arena has grown to.
 func (a *Arena) Size() int64 { return int64(len(a.state)) * BlockSize }
 
+// Used returns how many bytes are in use.
+func (a *Arena) Used() int64 { return int64(a.used) * BlockSize }
+
 // Alloc returns the offset of a free block of at least size bytes, and whether there was one.
 func (a *Arena) Alloc(size int64) (int64, bool) {
 	order, ok := a.order(size)
@@ -69,6 +74,7 @@ func (a *Arena) Alloc(size int64) (int64, bool) {
 			a.insert(block+1<<(have-1), have-1)
 		}
 		a.state[block] = int8(inUse + order)
+		a.used += 1 << order
 		return a.start + int64(block)*BlockSize, true
 	}
 	return 0, false
@@ -161,6 +167,7 @@ func (a *Arena) Free(offset int64) {
 	}
 	order := int(a.state[block] - inUse)
 	a.state[block] = inside
+	a.used -= 1 << order
 	a.join(block, order)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
@@ -19,8 +20,12 @@ type Call struct {
 	conn     *conn
 	context  *callContext // nil: nobody has asked for it
 	spare    *callContext // of the leader's last call
+	method   *method
 	answered bool
+	failed   bool // answered, with another status than OK
+	replied  int  // bytes of the answer
 	detached bool
+	began    time.Time // when it was detached
 
 	loaned bool // there is memory for the reply:
 	offset int64
@@ -32,7 +37,7 @@ func (c *Call) renew() {
 	if c.context != nil {
 		c.context, c.spare = nil, c.context
 	}
-	c.answered, c.detached, c.loaned = false, false, false
+	c.answered, c.failed, c.detached, c.loaned = false, false, false, false
 	c.offset, c.length = 0, 0
 }
 
@@ -67,7 +72,9 @@ func (c *Call) Connection() int64 { return c.conn.id }
 // Detach keeps the call open when its handler returns. Another goroutine must answer it: until then Shutdown waits for it.
 func (c *Call) Detach() *Call {
 	c.detached = true
+	c.method.running.Add(1)
 	kept := *c
+	kept.began = time.Now()
 	c.context, c.spare = nil, nil // the kept call's
 	kept.conn.open.Add(1)
 	kept.conn.workers.Add(1)
@@ -155,12 +162,14 @@ func (c *Call) fail(status wire.Status, text string) {
 
 // Publish answers the call with what has been written where Allocate said.
 func (c *Call) Publish(status wire.Status, offset int64, length int) {
-	c.answered = true
+	c.answered, c.failed, c.replied = true, status != wire.StatusOK, length
 	c.conn.link.Publish(c.Call, status, offset, length)
 	if c.context != nil {
 		c.conn.answered(c.context, c.Slot)
 	}
 	if c.detached {
+		c.conn.tell(c, time.Since(c.began))
+		c.method.running.Add(-1)
 		c.conn.callClosed()
 		c.conn.workers.Done()
 	}

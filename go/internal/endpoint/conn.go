@@ -41,6 +41,16 @@ type conn struct {
 	// The leader's own, which pass on with the leadership:
 	drained int // calls served while draining
 	last    cachedMethod
+	pending count  // calls of the last method that have not been added to its tally yet
+	untimed uint64 // calls since the last one whose time was taken
+	slept   bool   // the leader has slept since the last call: another reading of the clock is nothing beside that
+
+	tally   tally                  // of this connection
+	refused atomic.Uint64          // calls that came to no handler
+	current atomic.Pointer[method] // what the leader runs, when turn is odd
+	paid    atomic.Uint64          // waits that a spin has ended
+	sleeps  atomic.Uint64          // waits that it has not ended
+	started time.Time              // immutable
 
 	parking sync.Mutex // guards what follows
 	parked  bool       // nobody leads until the client rings
@@ -54,7 +64,7 @@ type conn struct {
 func (c *conn) lead() {
 	defer c.workers.Done()
 	call := Call{conn: c} // one for all calls of this leader: a handler's pointer to it moves it to the heap
-	for served := 0; ; served++ {
+	for {
 		err := c.link.Next(&call.Call)
 		if errors.Is(err, link.ErrInterrupted) {
 			if c.server.draining.Load() && c.open.Load() == 0 {
@@ -78,32 +88,97 @@ func (c *conn) lead() {
 		if m == nil {
 			continue
 		}
+		call.method = m
 		free := c.server.tryStart()
 		if !free || !m.quick() {
+			c.flush()
 			c.workers.Add(1)
 			c.open.Add(1)
+			m.running.Add(1)
 			go c.lead()
 			if free || c.server.start(&call) {
-				c.timed(&call, m)
+				took := c.timed(&call, m)
 				c.server.ended()
+				c.tell(&call, took)
 			}
+			m.running.Add(-1)
 			c.callClosed()
 			return
 		}
+		timed := c.untimed >= sampleEvery-1 || c.slept
 		turn := c.turn.Load() + 1
-		c.turn.Store(turn)     // seen by the monitor; the exchange below takes the leadership back
+		c.turn.Store(turn)     // seen by who relieves the leader; the exchange below takes the leadership back
 		if !c.watched.Load() { // see watched.forgotten
 			c.server.monitor.add(c)
 		}
-		if served%sampleEvery == 0 {
-			c.timed(&call, m)
+		took := time.Duration(-1)
+		if timed {
+			took = c.timed(&call, m)
 		} else {
 			call.run(m.handler)
 		}
 		c.server.ended()
 		if !c.turn.CompareAndSwap(turn, turn+1) {
 			m.took(quickLimit + 1)
+			c.tell(&call, took)
 			return
+		}
+		c.note(&call, took)
+	}
+}
+
+// note counts a call that the leader has run. took is negative if it has not been timed.
+func (c *conn) note(call *Call, took time.Duration) {
+	if call.detached {
+		return // it tells when it is answered
+	}
+	c.pending.note(call)
+	c.untimed++
+	if took >= 0 {
+		c.tally.times.add(took, c.untimed)
+		call.method.tally.times.add(took, c.untimed)
+		c.untimed, c.slept = 0, false
+		c.flush()
+		c.publishWaits()
+	}
+}
+
+// flush adds what the leader has counted of the last method to the tallies. Only the leader calls it: when it is about to run another method, or to sleep, or
+// to hand over, and every sampleEvery calls.
+func (c *conn) flush() {
+	if c.pending.calls == 0 {
+		return
+	}
+	c.tally.add(c.pending)
+	c.last.method.tally.add(c.pending)
+	c.pending = count{}
+}
+
+// sleeping is called by the leader before it sleeps.
+func (c *conn) sleeping() {
+	c.flush()
+	c.slept = true
+	c.publishWaits()
+}
+
+// publishWaits lets others read what only the leader may.
+func (c *conn) publishWaits() {
+	paid, sleeps := c.link.Waits()
+	c.paid.Store(paid)
+	c.sleeps.Store(sleeps)
+}
+
+// tell counts a call that was not run by the leader, or is not any more. took is negative if it has not been timed.
+func (c *conn) tell(call *Call, took time.Duration) {
+	if call.detached && !call.answered {
+		return
+	}
+	var n count
+	n.note(call)
+	for _, t := range []*tally{&c.tally, &call.method.tally} {
+		t.add(n)
+		if took >= 0 {
+			t.times.add(took, 1)
 		}
 	}
 }
@@ -157,31 +232,54 @@ func (c *conn) relieve() {
 }
 
 // timed runs the call and remembers how long the method took.
-func (c *conn) timed(call *Call, m *method) {
+func (c *conn) timed(call *Call, m *method) time.Duration {
 	start := time.Now()
 	call.run(m.handler)
-	m.took(time.Since(start))
+	took := time.Since(start)
+	m.took(took)
+	return took
 }
 
 // admit returns the method to run, or answers the call and returns nil.
 func (c *conn) admit(call *Call) *method {
 	if call.Cancelled {
+		c.refused.Add(1)
 		call.Publish(wire.StatusCancelled, 0, 0)
 		return nil
 	}
 	if c.server.draining.Load() {
 		// What was in flight when the draining began is served: at most one call per slot.
 		if c.drained >= wire.Slots {
+			c.refused.Add(1)
 			call.Publish(wire.StatusShutdown, 0, 0)
 			return nil
 		}
 		c.drained++
 	}
-	m := c.server.lookup(call.Method, &c.last)
+	m := c.lookup(call.Method)
 	if m == nil {
+		c.refused.Add(1)
 		call.Publish(wire.StatusUnknownMethod, 0, 0)
 	}
 	return m
+}
+
+// lookup returns the method with a number, or nil. Most calls of a connection are of the method called last.
+func (c *conn) lookup(id uint64) *method {
+	table := c.server.methods.Load()
+	if c.last.id != id || c.last.table != table {
+		c.flush()
+		c.last = cachedMethod{id: id, table: table, method: (*table)[id]}
+		c.current.Store(c.last.method)
+	}
+	return c.last.method
+}
+
+// cachedMethod is what a lookup has found.
+type cachedMethod struct {
+	id     uint64
+	table  *map[uint64]*method // nil: nothing yet
+	method *method
 }
 
 // takeOver starts another leader if the present one still runs the handler of the given turn.

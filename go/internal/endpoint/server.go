@@ -42,6 +42,7 @@ type Options struct {
 type Server struct {
 	service string
 	options Options
+	started time.Time // immutable
 
 	registration sync.Mutex                         // serialises Handle
 	methods      atomic.Pointer[map[uint64]*method] // replaced as a whole, so that lookups need no lock
@@ -70,6 +71,7 @@ func NewServer(service string, options Options) *Server {
 	s := &Server{
 		service:     service,
 		options:     options,
+		started:     time.Now(),
 		connections: map[int64]*conn{},
 		changed:     make(chan struct{}),
 		context:     ctx,
@@ -80,8 +82,10 @@ func NewServer(service string, options Options) *Server {
 	if options.Concurrency > 0 {
 		s.running = make(chan struct{}, options.Concurrency)
 	}
-	describe := &method{name: DescribeMethod, handler: s.describe}
-	s.methods.Store(&map[uint64]*method{wire.MethodID(DescribeMethod): describe})
+	s.methods.Store(&map[uint64]*method{
+		wire.MethodID(DescribeMethod): {name: DescribeMethod, handler: s.describe},
+		wire.MethodID(StatsMethod):    {name: StatsMethod, handler: s.answerStats},
+	})
 	return s
 }
 
@@ -112,22 +116,6 @@ func (s *Server) Methods() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// lookup returns the method with a number, or nil. Most calls of a connection are of the method called last.
-func (s *Server) lookup(id uint64, last *cachedMethod) *method {
-	table := s.methods.Load()
-	if last.id != id || last.table != table {
-		*last = cachedMethod{id: id, table: table, method: (*table)[id]}
-	}
-	return last.method
-}
-
-// cachedMethod is what a lookup has found.
-type cachedMethod struct {
-	id     uint64
-	table  *map[uint64]*method // nil: nothing yet
-	method *method
 }
 
 // Listen takes the service's name. From then on clients can connect; they are served once Serve runs.
@@ -220,8 +208,8 @@ func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file}
-	c.link.Cancelled = c.cancelled
+	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now()}
+	c.link.Cancelled, c.link.Sleeping = c.cancelled, c.sleeping
 	c.context, c.cancel = context.WithCancel(s.context)
 	return c, nil
 }

@@ -51,11 +51,8 @@ type Permits struct {
 }
 
 // ProcessPermits returns the permits that all waiters of this process share, because its Ps are shared: GOMAXPROCS-1 of them, at
-// least one; and none where the process may use one CPU only (runtime.NumCPU), for which nobody could do what a spinner waits for.
+// least one.
 var ProcessPermits = sync.OnceValue(func() *Permits {
-	if runtime.NumCPU() == 1 {
-		return &Permits{}
-	}
 	return &Permits{limit: int32(max(runtime.GOMAXPROCS(0)-1, 1))}
 })
 

@@ -42,9 +42,6 @@ type Spinner struct {
 //
 // With Busy a false result means only that it is time to look at anything else that ends the wait: the caller does not sleep.
 func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
-	if s.Permits == nil {
-		s.Permits = ProcessPermits()
-	}
 	length := s.length()
 	if length == 0 {
 		return s.once(poll)
@@ -52,6 +49,9 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 	if poll(freeRounds) {
 		s.caught()
 		return true
+	}
+	if s.Permits == nil {
+		s.Permits = ProcessPermits()
 	}
 	if !s.Permits.Take() {
 		if s.Policy == Busy {
@@ -99,7 +99,7 @@ func (s *Spinner) once(poll func(rounds int) bool) bool {
 // length returns for how many ns to spin now.
 func (s *Spinner) length() int64 {
 	switch {
-	case s.Policy == None, s.Policy == Adaptive && s.Permits.limit == 0:
+	case s.Policy == None:
 		return 0
 	case s.Policy == Busy, s.extended, s.misses > 0 && s.misses >= s.probeAfter:
 		return probeSpin

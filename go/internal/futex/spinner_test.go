@@ -103,18 +103,11 @@ func TestSpinnerDoesNotLearnFromInterruptions(t *testing.T) {
 	}
 }
 
-// Where the process has one CPU, nobody could do what a spinner waits for.
+// A waiter that gets no permit looks a few times, and is counted.
 func TestSpinnerWithoutPermits(t *testing.T) {
-	s := Spinner{Permits: &Permits{}}
-	rounds := 0
+	s := Spinner{Permits: NewPermits(0)}
 	for range 100 {
-		s.Spin(func(n int) bool {
-			rounds += n
-			return false
-		}, 0)
-	}
-	if rounds != 100 {
-		t.Errorf("100 waits without permits spin %d rounds", rounds)
+		s.Spin(func(int) bool { return false }, 0)
 	}
 	if s.Missed != 100 || s.Paid != 0 {
 		t.Errorf("%d waits missed, %d paid", s.Missed, s.Paid)

@@ -118,6 +118,13 @@ func (p *pool) trim(count uint64) {
 	}
 }
 
+// usage returns how many bytes are in use, and how many the arena has grown to.
+func (p *pool) usage() (used, size int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.arena.Used(), p.arena.Size()
+}
+
 // close stops trimming. The segment may be closed after it.
 func (p *pool) close() {
 	p.mu.Lock()

@@ -31,6 +31,8 @@ type Server struct {
 
 	// Cancelled is called by the leader for a slot whose call has been taken, and given up by its caller since. Set before Next; immutable.
 	Cancelled func(slot int)
+	// Sleeping is called by the leader before it sleeps or parks. Set before Next; immutable.
+	Sleeping func()
 
 	pool   *pool                    // of replies
 	blocks sync.Mutex               // guards changes of block
@@ -126,6 +128,12 @@ func (s *Server) Close(cause error) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// Waits returns how many waits of Next a spin has ended, and how many not. Only the leader calls it.
+func (s *Server) Waits() (paid, missed uint64) { return s.spinner.Paid, s.spinner.Missed }
+
+// ReplyMemory returns how many bytes of the reply arena hold replies, and how many it has grown to.
+func (s *Server) ReplyMemory() (used, size int64) { return s.pool.usage() }
 
 // Interrupt makes Next return ErrInterrupted, once, when no call is ready.
 func (s *Server) Interrupt() {
@@ -269,6 +277,7 @@ func (s *Server) setBell(bell uint32) {
 // sleep announces that the leader sleeps, looks again at everything that would keep it awake, and sleeps until the bell changes. When nothing
 // has come for a time, or too many sleep already, it announces that it has parked instead, and reports true.
 func (s *Server) sleep() (parked bool) {
+	s.Sleeping()
 	if !s.sleeping.Take() {
 		return s.park()
 	}

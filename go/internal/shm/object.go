@@ -67,6 +67,18 @@ func Decommit(f *os.File, offset, length int64) error {
 	return nil
 }
 
+// Memory returns how many bytes of an object have pages.
+func Memory(f *os.File) (int64, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var stat unix.Stat_t
+	failed := conn.Control(func(fd uintptr) { err = unix.Fstat(int(fd), &stat) })
+	const blockSize = 512 // the unit of st_blocks, whatever the file system's (stat(2))
+	return stat.Blocks * blockSize, errors.Join(failed, err)
+}
+
 // fallocate keeps the descriptor open during the call: f may be closed meanwhile, and the number be another file's.
 func fallocate(f *os.File, mode uint32, offset, length int64) error {
 	conn, err := f.SyscallConn()

@@ -175,6 +175,9 @@ func (s *Segment) CommitSlot(slot int) (int, error) {
 	return used, shm.Commit(s.file, headerSize, int64(used)*slotSize)
 }
 
+// Memory returns how many bytes of shared memory the segment takes now.
+func (s *Segment) Memory() (int64, error) { return shm.Memory(s.file) }
+
 // Commit gives pages to a range of an arena. See shm.Commit.
 func (s *Segment) Commit(offset, length int64) error { return shm.Commit(s.file, offset, length) }
 
