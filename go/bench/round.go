@@ -43,7 +43,16 @@ func newRound(c Config, t transport, size int) *round {
 }
 
 // run connects, warms up and measures. A failure to connect is an error; failed calls are counted. When ctx is done it returns soon, without error.
-func (r *round) run(ctx context.Context, t transport, p peerParams, size int) (err error) {
+func (r *round) run(ctx context.Context, t transport, p peerParams, size int) error {
+	return r.connected(ctx, t, p, size, func(loops []*loop) error {
+		r.warmUp(loops)
+		r.measure(loops, r.clock.now())
+		return nil
+	})
+}
+
+// connected connects, passes the callers to use, and disconnects when that has returned. When ctx is done calls fail and loops stop.
+func (r *round) connected(ctx context.Context, t transport, p peerParams, size int, use func([]*loop) error) (err error) {
 	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	session, err := t.connect(connecting, p, size, r.config.Inflight)
@@ -73,9 +82,7 @@ func (r *round) run(ctx context.Context, t transport, p peerParams, size int) (e
 		loops[i] = newLoop(r, session.caller(i), i, width)
 	}
 	runtime.GC() // so that no garbage of the last case is collected in this one
-	r.warmUp(loops)
-	r.measure(loops)
-	return nil
+	return use(loops)
 }
 
 func (r *round) warmUp(loops []*loop) {
@@ -83,7 +90,12 @@ func (r *round) warmUp(loops []*loop) {
 	if d := r.config.duration(); d > 0 {
 		limit = min(limit, d)
 	}
-	r.runLoops(loops, r.clock.now()+int64(limit))
+	r.runLoops(loops, r.config.Calls, r.clock.now()+int64(limit))
+	r.forget(loops)
+}
+
+// forget drops the times up to now, those of the warm-up.
+func (r *round) forget(loops []*loop) {
 	for _, l := range loops {
 		l.times.Reset()
 	}
@@ -93,16 +105,14 @@ func (r *round) warmUp(loops []*loop) {
 	r.done.Store(0)
 }
 
-func (r *round) measure(loops []*loop) {
-	start := r.clock.now()
-	r.mu.Lock()
-	r.started = start
-	r.mu.Unlock()
+// measure makes the calls that count. start is the time of r.clock from which the round counts.
+func (r *round) measure(loops []*loop, start int64) {
+	r.begin(start)
 	until := int64(0)
 	if d := r.config.duration(); d > 0 {
 		until = start + int64(d)
 	}
-	r.runLoops(loops, until)
+	r.runLoops(loops, r.config.Calls, until)
 	end := r.clock.now()
 	r.mu.Lock()
 	r.ended = end
@@ -117,12 +127,19 @@ func (r *round) measure(loops []*loop) {
 	}
 }
 
-// runLoops runs all callers until they have made the round's calls, if those are counted, or until the given time of clock.
-func (r *round) runLoops(loops []*loop, until int64) {
+// begin says when measuring begins or has begun, on r.clock.
+func (r *round) begin(start int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started = start
+}
+
+// runLoops runs all callers until they have made so many calls together (0: any number), or until the given time of clock (0: never).
+func (r *round) runLoops(loops []*loop, calls, until int64) {
 	var running sync.WaitGroup
 	for i, l := range loops {
-		count := r.share(i, len(loops))
-		if r.config.Calls > 0 && count == 0 {
+		count := share(calls, i, len(loops))
+		if calls > 0 && count == 0 {
 			continue // more callers than calls
 		}
 		running.Go(func() { l.run(count, until) })
@@ -130,14 +147,14 @@ func (r *round) runLoops(loops []*loop, until int64) {
 	running.Wait()
 }
 
-// share returns how many of the round's calls the i-th caller makes.
-func (r *round) share(i, callers int) int64 {
-	n := int64(callers)
-	share := r.config.Calls / n
-	if int64(i) < r.config.Calls%n {
-		share++
+// share returns how many of the calls the i-th of several makes.
+func share(calls int64, i, among int) int64 {
+	n := int64(among)
+	part := calls / n
+	if int64(i) < calls%n {
+		part++
 	}
-	return share
+	return part
 }
 
 // tick is called by callers now and then, with the calls made since and the times recorded since the last publish.
