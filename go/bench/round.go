@@ -24,6 +24,7 @@ type round struct {
 	config Config // immutable
 	clock  clock  // immutable
 	size   int    // immutable: bytes that a call carries
+	seed   uint64 // of the requests, different in each client; immutable
 
 	stop    atomic.Bool  // callers stop after their current call
 	watched atomic.Bool  // somebody takes snapshots: callers publish their times
@@ -36,10 +37,11 @@ type round struct {
 	errors  int64
 	first   string // error
 	failed  bool   // a call has failed
+	fair    float64
 }
 
 func newRound(c Config, t transport, size int) *round {
-	return &round{config: c, clock: newClock(), size: t.payload(size), times: newHistogram()}
+	return &round{config: c, clock: newClock(), size: t.payload(size), times: newHistogram(), fair: 1}
 }
 
 // run connects, warms up and measures. A failure to connect is an error; failed calls are counted. When ctx is done it returns soon, without error.
@@ -178,8 +180,8 @@ func (r *round) sample() sample {
 	elapsed := r.elapsed()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := newSample(r.times, r.config.Inflight, elapsed)
-	s.errors, s.firstError = r.errors, r.first
+	s := newSample(r.times, r.config.Clients*r.config.Inflight, elapsed)
+	s.errors, s.firstError, s.fair = r.errors, r.first, r.fair
 	return s
 }
 
@@ -198,7 +200,7 @@ func (r *round) elapsed() int64 {
 	case r.started == 0:
 		return 0
 	case r.ended == 0:
-		return r.clock.now() - r.started
+		return max(r.clock.now()-r.started, 0)
 	}
 	return r.ended - r.started
 }
