@@ -184,6 +184,7 @@ func (r *round) gather(samples []clientSample) error {
 	defer r.mu.Unlock()
 	var longest int64
 	var rates []float64
+	var sum float64
 	for _, s := range samples {
 		times, err := hdrhistogram.Decode([]byte(s.Times))
 		if err != nil {
@@ -191,7 +192,8 @@ func (r *round) gather(samples []clientSample) error {
 		}
 		// A client whose calls have failed did not call for as long as the others.
 		elapsed := max(s.ElapsedNS, int64(r.config.duration()), 1)
-		rates = append(rates, float64(times.TotalCount())/float64(elapsed))
+		rate := float64(times.TotalCount()) * 1e9 / float64(elapsed)
+		rates, sum = append(rates, rate), sum+rate
 		longest = max(longest, elapsed)
 		r.times.Merge(times)
 		r.errors += s.Errors
@@ -200,6 +202,9 @@ func (r *round) gather(samples []clientSample) error {
 	}
 	r.ended = r.started + longest
 	r.fair = fairShareLow(rates)
+	if r.config.duration() > 0 {
+		r.rate = sum // the last call of one client, if it takes long, is no reason to count the others' calls over its time
+	}
 	return nil
 }
 

@@ -206,3 +206,41 @@ func TestFairShareLow(t *testing.T) {
 		}
 	}
 }
+
+// One client's long last call must not thin out the calls of the others; where calls are counted it does, as they make no more of them.
+func TestGather(t *testing.T) {
+	c := quick(t, "uds")
+	c.Clients = 2
+	samples := make([]clientSample, c.Clients)
+	for i, calls := range []int64{300, 100} {
+		client := newRound(c, uds{}, 64)
+		if err := client.times.RecordValues(1000, calls); err != nil {
+			t.Fatal(err)
+		}
+		client.errors, client.first = int64(i), "late"
+		sample, err := client.clientSample()
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples[i] = *sample
+		samples[i].ElapsedNS = int64(i+1) * 1e9
+	}
+	for _, test := range []struct {
+		calls int64
+		want  float64
+	}{{0, 350}, {400, 200}} {
+		c.Calls, c.DurationMS = test.calls, 1000
+		r := newRound(c, uds{}, 64)
+		if err := r.gather(samples); err != nil {
+			t.Fatal(err)
+		}
+		r.started, r.ended = 1, r.ended+1 // the round has begun
+		s := r.sample()
+		if s.rate != test.want || s.calls != 400 || s.errors != 1 || s.firstError != "late" || s.fair != 50.0/175 {
+			t.Errorf("%d calls counted: %+v", test.calls, s)
+		}
+	}
+	if err := newRound(c, uds{}, 64).gather([]clientSample{{Times: "noise"}}); !errors.Is(err, ErrPeer) {
+		t.Errorf("gather returned %v", err)
+	}
+}

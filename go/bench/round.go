@@ -35,9 +35,10 @@ type round struct {
 	ended   int64                   // when it ended; 0: not yet
 	times   *hdrhistogram.Histogram // published by callers
 	errors  int64
-	first   string // error
-	failed  bool   // a call has failed
-	fair    float64
+	first   string  // error
+	failed  bool    // a call has failed
+	fair    float64 // see Result.FairShareLow
+	rate    float64 // of several clients together; 0: the calls divided by the time
 }
 
 func newRound(c Config, t transport, size int) *round {
@@ -182,6 +183,9 @@ func (r *round) sample() sample {
 	defer r.mu.Unlock()
 	s := newSample(r.times, r.config.Clients*r.config.Inflight, elapsed)
 	s.errors, s.firstError, s.fair = r.errors, r.first, r.fair
+	if r.rate > 0 {
+		s.rate = r.rate
+	}
 	return s
 }
 

@@ -65,7 +65,8 @@ With -clients above 1 so many other processes call the one server at once, each
 with -inflight callers, while this one waits. They begin to count at the same
 moment, share the calls of -n, and stop calling when the last has measured.
 calls/s is that of all; "fair" replaces the mean: the slowest client's rate
-divided by the mean rate of the clients, 1.00 if all are equally fast.
+divided by the mean rate of the clients, 1.00 if all are equally fast. With -n
+neither says much, as a client may make its calls while the others wait.
 
 -json prints, and -output writes, an object for each case, one a line, with the
 keys transport, size_bytes, clients, inflight, calls, mean_ns, p50_ns, p99_ns,
