@@ -15,6 +15,7 @@ import (
 const (
 	MaxSize     = 64 << 20 // bytes
 	MaxInflight = 1024
+	MaxClients  = 64
 	MaxRounds   = 1000
 	MaxDuration = 10 * time.Minute
 	MaxCalls    = 1_000_000_000
@@ -27,14 +28,15 @@ var ErrConfig = errors.New("invalid benchmark")
 type Config struct {
 	Transports []string `json:"transports"`  // names out of Transports()
 	Sizes      []int    `json:"sizes"`       // payload lengths in bytes, 0 to MaxSize
-	Inflight   int      `json:"inflight"`    // concurrent callers, 1 to MaxInflight
+	Clients    int      `json:"clients"`     // processes that call at once, 1 to MaxClients; 1: this one, more: others that it starts
+	Inflight   int      `json:"inflight"`    // concurrent callers in each client, 1 to MaxInflight
 	DurationMS int64    `json:"duration_ms"` // how long a case is measured in a round, if Calls is 0
-	Calls      int64    `json:"calls"`       // how many calls a case makes in a round; 0: as many as fit in DurationMS
+	Calls      int64    `json:"calls"`       // how many calls a case makes in a round, all clients together; 0: as many as fit in DurationMS
 	Rounds     int      `json:"rounds"`      // 1 to MaxRounds
 	Spin       string   `json:"spin"`        // nanorpc's spin policy at both ends: adaptive, busy or none
-	// Pin keeps this process, with all its threads, on one CPU during the run, and the peers on another.
+	// Pin keeps this process, with all its threads, and all clients on one CPU during the run, and the servers on another.
 	Pin bool `json:"pin"`
-	// PeerCommand is the program and first arguments of the peer process. One argument is appended, which the program passes to RunPeer.
+	// PeerCommand is the program and first arguments of the other processes. One argument is appended, which the program passes to RunPeer.
 	PeerCommand []string `json:"peer_command"`
 
 	// Finished is called with each case that has finished all its rounds, from the run's goroutine and between measurements. May be nil.
@@ -46,6 +48,7 @@ func DefaultConfig() Config {
 	return Config{
 		Transports: []string{"limit", "nanorpc", "uds"},
 		Sizes:      []int{64, 4 << 10, 64 << 10, 1 << 20},
+		Clients:    1,
 		Inflight:   1,
 		DurationMS: 300,
 		Rounds:     5,
@@ -73,12 +76,16 @@ func (c Config) validate(known []string) error {
 		return err
 	}
 	switch {
+	case c.Clients < 1 || c.Clients > MaxClients:
+		return fmt.Errorf("%w: %d clients: use 1 to %d", ErrConfig, c.Clients, MaxClients)
 	case c.Inflight < 1 || c.Inflight > MaxInflight:
 		return fmt.Errorf("%w: %d calls in flight: use 1 to %d", ErrConfig, c.Inflight, MaxInflight)
 	case c.Rounds < 1 || c.Rounds > MaxRounds:
 		return fmt.Errorf("%w: %d rounds: use 1 to %d", ErrConfig, c.Rounds, MaxRounds)
 	case c.Calls < 0 || c.Calls > MaxCalls:
 		return fmt.Errorf("%w: %d calls: use 1 to %d, or 0 to measure for a duration", ErrConfig, c.Calls, MaxCalls)
+	case c.Calls > 0 && c.Calls < int64(c.Clients):
+		return fmt.Errorf("%w: %d calls for %d clients: use at least one for each", ErrConfig, c.Calls, c.Clients)
 	case c.Calls == 0 && (c.DurationMS < 1 || c.DurationMS > MaxDuration.Milliseconds()):
 		return fmt.Errorf("%w: duration of %d ms: use 1 to %d", ErrConfig, c.DurationMS, MaxDuration.Milliseconds())
 	case len(c.PeerCommand) == 0 || c.PeerCommand[0] == "":

@@ -20,11 +20,19 @@
 // anew in each round and warms up before it is measured. Its figures are medians over the rounds; how far the rounds' p50 are apart is
 // reported beside.
 //
+// With several clients each is a process of its own, connected to the one server; the process that runs the benchmark only says what to do. All
+// warm up together, count from the same moment of the machine's monotonic clock, and go on calling when they have measured until the last
+// has: none is measured while others have left. Their histograms are merged. How evenly the calls were shared out is in fair_share_low: the
+// slowest client's calls per second divided by the mean of all. It takes a duration to be seen: where calls are counted a client may make its
+// part of them in one turn of the scheduler.
+//
 // The clock is read just before and just after a call. One reading's cost, see ClockCost, is in every figure and is not subtracted.
 // Each reply is compared with its request, which differs from call to call, outside the timed part. A wrong reply is an error, and its
 // time counts; a call that fails is an error, ends the caller's round and has no time.
 //
-// Times go into HDR histograms of 3 significant digits from 1 ns to 60 s, one for each caller, merged afterwards. With one caller
+// Times go into HDR histograms of 3 significant digits from 1 ns to 60 s, one for each caller, merged afterwards. With one caller in all
 // calls_per_s is 1e9/mean: the rate of a caller that does nothing else, since comparing replies is no part of the transport. With more it is
 // calls divided by the time that they took by the clock on the wall, comparing included: there the sum of times says nothing about the rate.
+// With several clients it is the sum of theirs, or, where calls are counted, all calls divided by the time until the last client has made its
+// part.
 package bench

@@ -31,7 +31,7 @@ type loop struct {
 func newLoop(r *round, c caller, i, width int) *loop {
 	l := &loop{caller: c, round: r, times: newHistogram(), requests: make([][]byte, width)}
 	for j := range width {
-		l.patterns = append(l.patterns, newPattern(r.size, uint64(i*width+j+1)))
+		l.patterns = append(l.patterns, newPattern(r.size, r.seed+uint64(i*width+j+1)))
 	}
 	return l
 }

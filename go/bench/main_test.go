@@ -136,7 +136,7 @@ func await(t *testing.T, what string, condition func() bool) {
 	t.Fatalf("%s: did not happen", what)
 }
 
-// children returns the peers among the children of a process, by transport.
+// children returns the peers among the children of a process, by transport, and the clients, by "client" and number.
 func children(t *testing.T, parent int) map[string]int {
 	t.Helper()
 	found := make(map[string]int)
@@ -160,14 +160,21 @@ func children(t *testing.T, parent int) map[string]int {
 		}
 		var p peerParams
 		argv := strings.Split(strings.TrimSuffix(string(arguments), "\x00"), "\x00")
-		if json.Unmarshal([]byte(argv[len(argv)-1]), &p) != nil || p.Transport == "" {
+		if json.Unmarshal([]byte(argv[len(argv)-1]), &p) != nil {
+			continue
+		}
+		name := p.Transport
+		if p.Client != nil {
+			name = fmt.Sprint("client ", p.Client.Number)
+		}
+		if name == "" {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		found[p.Transport] = pid
+		found[name] = pid
 	}
 	return found
 }

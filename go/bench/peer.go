@@ -13,25 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerParams is the argument of a peer process.
+// peerParams is the argument of a process of the run: of a transport's server, which is the peer, or of a client.
 type peerParams struct {
-	Transport string `json:"transport"`
+	Transport string `json:"transport"` // the server's; a client is told later
 	Directory string `json:"directory"` // private, empty when the peer starts; either process removes it at the end
 	Spin      string `json:"spin"`
 	MaxSize   int    `json:"max_size"` // of a payload, in bytes
-	Inflight  int    `json:"inflight"` // callers at once
-	CPU       *int   `json:"cpu"`      // where the peer runs; nil: anywhere
+	Inflight  int    `json:"inflight"` // callers at once, of one client
+	CPU       *int   `json:"cpu"`      // where the process runs; nil: anywhere
+
+	Client *clientParams `json:"client,omitempty"` // nil: the process is a server
 }
 
-// peerReport is the line that a peer prints.
+// peerReport is a line that a peer prints.
 type peerReport struct {
 	Ready bool   `json:"ready"`
 	Error string `json:"error,omitempty"`
 }
 
-// RunPeer is the server's side of a run, for the process that Config.PeerCommand starts: argument is that process's last argument. It
-// prints one line on stdout when it is ready, or when it cannot be, and blocks until stdin ends, which happens at the latest when the
-// process that runs the benchmark dies, or until ctx is done. Then it removes its files and returns nil. A read of stdin may outlive it.
+// RunPeer is a server or a client of a run, for the processes that Config.PeerCommand starts: argument is that process's last argument. It
+// prints a line on stdout when it is ready, or when it cannot be; a client also takes commands on stdin, and prints a line for each. It
+// blocks until stdin ends, which happens at the latest when the process that runs the benchmark dies, or until ctx is done. Then it
+// removes its files and returns nil. A read of stdin may outlive it.
 //
 // The process ignores SIGPIPE from then on: that of a dead benchmark's pipe would end it (see os/signal) before it has removed its files.
 func RunPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Writer) error {
@@ -45,7 +48,17 @@ func runPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Wr
 		once.Do(func() { err = json.NewEncoder(stdout).Encode(r) })
 		return err
 	}
-	err := servePeer(ctx, argument, stdin, func() error { return report(peerReport{Ready: true}) }, transports)
+	ready := func() error { return report(peerReport{Ready: true}) }
+	var p peerParams
+	err := json.Unmarshal([]byte(argument), &p)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the last argument is not of the benchmark's making: %w", err)
+	case p.Client != nil:
+		err = serveClient(ctx, p, stdin, stdout, ready, transports)
+	default:
+		err = servePeer(ctx, p, stdin, ready, transports)
+	}
 	if err != nil {
 		err = fmt.Errorf("benchmark peer: %w", err)
 		return errors.Join(err, report(peerReport{Error: err.Error()}))
@@ -53,11 +66,7 @@ func runPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Wr
 	return nil
 }
 
-func servePeer(ctx context.Context, argument string, stdin io.Reader, ready func() error, transports []transport) error {
-	var p peerParams
-	if err := json.Unmarshal([]byte(argument), &p); err != nil {
-		return fmt.Errorf("the last argument is not of the benchmark's making: %w", err)
-	}
+func servePeer(ctx context.Context, p peerParams, stdin io.Reader, ready func() error, transports []transport) error {
 	t, err := find(transports, p.Transport)
 	if err != nil {
 		return err

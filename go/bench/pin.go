@@ -49,7 +49,10 @@ func setAffinity(set *unix.CPUSet) error {
 }
 
 // pinning undoes pinProcess.
-type pinning struct{ before unix.CPUSet }
+type pinning struct {
+	before unix.CPUSet
+	cpu    int // of this process
+}
 
 // pinApart pins this process and returns the CPU for its peers, another core if there is one. The caller calls release.
 func pinApart() (p *pinning, peer int, err error) {
@@ -57,11 +60,11 @@ func pinApart() (p *pinning, peer int, err error) {
 	if err := unix.SchedGetaffinity(0, &p.before); err != nil {
 		return nil, 0, fmt.Errorf("read CPU affinity: %w", err)
 	}
-	client, peer, err := chooseCPUs(&p.before)
+	p.cpu, peer, err = chooseCPUs(&p.before)
 	if err != nil {
 		return nil, 0, err
 	}
-	return p, peer, pinProcess(client)
+	return p, peer, pinProcess(p.cpu)
 }
 
 func (p *pinning) release() error {

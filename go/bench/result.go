@@ -23,14 +23,18 @@ func newHistogram() *hdrhistogram.Histogram {
 type Result struct {
 	Transport string  `json:"transport"`
 	SizeBytes int     `json:"size_bytes"`
-	Inflight  int     `json:"inflight"`
-	Calls     int64   `json:"calls"` // that were answered, rightly or not
+	Clients   int     `json:"clients"`  // processes that called at once
+	Inflight  int     `json:"inflight"` // in each client
+	Calls     int64   `json:"calls"`    // that were answered, rightly or not
 	MeanNS    float64 `json:"mean_ns"`
 	P50NS     float64 `json:"p50_ns"`
 	P99NS     float64 `json:"p99_ns"`
 	P999NS    float64 `json:"p999_ns"`
 	CallsPerS float64 `json:"calls_per_s"`
 	Errors    int64   `json:"errors"` // calls that failed and wrong replies
+
+	// FairShareLow is the slowest client's calls as a part of its fair share, which is all calls divided by Clients: 1 if all are equally fast.
+	FairShareLow float64 `json:"fair_share_low"`
 
 	Rounds     int     `json:"rounds"`      // finished
 	P50LowNS   float64 `json:"p50_low_ns"`  // of the round with the lowest p50
@@ -45,11 +49,12 @@ type sample struct {
 	mean           float64
 	p50, p99, p999 float64
 	rate           float64
+	fair           float64 // see Result.FairShareLow
 	times          distribution
 }
 
-// newSample summarises a round's times, errors aside. wall is how long the round took, in ns.
-func newSample(h *hdrhistogram.Histogram, inflight int, wall int64) sample {
+// newSample summarises a round's times, errors aside. callers is how many called at once, wall how long the round took, in ns.
+func newSample(h *hdrhistogram.Histogram, callers int, wall int64) sample {
 	percentiles := h.ValueAtPercentilesSlice([]float64{50, 99, 99.9})
 	s := sample{
 		calls: h.TotalCount(),
@@ -60,9 +65,9 @@ func newSample(h *hdrhistogram.Histogram, inflight int, wall int64) sample {
 		times: newDistribution(h),
 	}
 	switch {
-	case inflight == 1 && s.mean > 0:
+	case callers == 1 && s.mean > 0:
 		s.rate = 1e9 / s.mean
-	case inflight > 1 && wall > 0:
+	case callers > 1 && wall > 0:
 		s.rate = float64(s.calls) * 1e9 / float64(wall)
 	}
 	return s
@@ -95,13 +100,17 @@ func (r *Result) summarise(samples []sample) {
 	r.P999NS = median(of(func(s sample) float64 { return s.p999 }))
 	r.MeanNS = median(of(func(s sample) float64 { return s.mean }))
 	r.CallsPerS = median(of(func(s sample) float64 { return s.rate }))
+	r.FairShareLow = math.Round(middle(of(func(s sample) float64 { return s.fair }))*1000) / 1000
 }
 
 // median returns the median of at least one value, to a tenth.
-func median(values []float64) float64 {
+func median(values []float64) float64 { return math.Round(middle(values)*10) / 10 }
+
+// middle returns the median of at least one value, exactly.
+func middle(values []float64) float64 {
 	values = slices.Sorted(slices.Values(values))
 	n := len(values)
-	return math.Round((values[(n-1)/2]+values[n/2])*5) / 10
+	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
 // bucketsPerOctave makes the buckets of a distribution 4.4 % wide.

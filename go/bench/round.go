@@ -24,6 +24,7 @@ type round struct {
 	config Config // immutable
 	clock  clock  // immutable
 	size   int    // immutable: bytes that a call carries
+	seed   uint64 // of the requests, different in each client; immutable
 
 	stop    atomic.Bool  // callers stop after their current call
 	watched atomic.Bool  // somebody takes snapshots: callers publish their times
@@ -34,16 +35,27 @@ type round struct {
 	ended   int64                   // when it ended; 0: not yet
 	times   *hdrhistogram.Histogram // published by callers
 	errors  int64
-	first   string // error
-	failed  bool   // a call has failed
+	first   string  // error
+	failed  bool    // a call has failed
+	fair    float64 // see Result.FairShareLow
+	rate    float64 // of several clients together; 0: the calls divided by the time
 }
 
 func newRound(c Config, t transport, size int) *round {
-	return &round{config: c, clock: newClock(), size: t.payload(size), times: newHistogram()}
+	return &round{config: c, clock: newClock(), size: t.payload(size), times: newHistogram(), fair: 1}
 }
 
 // run connects, warms up and measures. A failure to connect is an error; failed calls are counted. When ctx is done it returns soon, without error.
-func (r *round) run(ctx context.Context, t transport, p peerParams, size int) (err error) {
+func (r *round) run(ctx context.Context, t transport, p peerParams, size int) error {
+	return r.connected(ctx, t, p, size, func(loops []*loop) error {
+		r.warmUp(loops)
+		r.measure(loops, r.clock.now())
+		return nil
+	})
+}
+
+// connected connects, passes the callers to use, and disconnects when that has returned. When ctx is done calls fail and loops stop.
+func (r *round) connected(ctx context.Context, t transport, p peerParams, size int, use func([]*loop) error) (err error) {
 	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	session, err := t.connect(connecting, p, size, r.config.Inflight)
@@ -73,9 +85,7 @@ func (r *round) run(ctx context.Context, t transport, p peerParams, size int) (e
 		loops[i] = newLoop(r, session.caller(i), i, width)
 	}
 	runtime.GC() // so that no garbage of the last case is collected in this one
-	r.warmUp(loops)
-	r.measure(loops)
-	return nil
+	return use(loops)
 }
 
 func (r *round) warmUp(loops []*loop) {
@@ -83,7 +93,12 @@ func (r *round) warmUp(loops []*loop) {
 	if d := r.config.duration(); d > 0 {
 		limit = min(limit, d)
 	}
-	r.runLoops(loops, r.clock.now()+int64(limit))
+	r.runLoops(loops, r.config.Calls, r.clock.now()+int64(limit))
+	r.forget(loops)
+}
+
+// forget drops the times up to now, those of the warm-up.
+func (r *round) forget(loops []*loop) {
 	for _, l := range loops {
 		l.times.Reset()
 	}
@@ -93,16 +108,14 @@ func (r *round) warmUp(loops []*loop) {
 	r.done.Store(0)
 }
 
-func (r *round) measure(loops []*loop) {
-	start := r.clock.now()
-	r.mu.Lock()
-	r.started = start
-	r.mu.Unlock()
+// measure makes the calls that count. start is the time of r.clock from which the round counts.
+func (r *round) measure(loops []*loop, start int64) {
+	r.begin(start)
 	until := int64(0)
 	if d := r.config.duration(); d > 0 {
 		until = start + int64(d)
 	}
-	r.runLoops(loops, until)
+	r.runLoops(loops, r.config.Calls, until)
 	end := r.clock.now()
 	r.mu.Lock()
 	r.ended = end
@@ -117,12 +130,19 @@ func (r *round) measure(loops []*loop) {
 	}
 }
 
-// runLoops runs all callers until they have made the round's calls, if those are counted, or until the given time of clock.
-func (r *round) runLoops(loops []*loop, until int64) {
+// begin says when measuring begins or has begun, on r.clock.
+func (r *round) begin(start int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started = start
+}
+
+// runLoops runs all callers until they have made so many calls together (0: any number), or until the given time of clock (0: never).
+func (r *round) runLoops(loops []*loop, calls, until int64) {
 	var running sync.WaitGroup
 	for i, l := range loops {
-		count := r.share(i, len(loops))
-		if r.config.Calls > 0 && count == 0 {
+		count := share(calls, i, len(loops))
+		if calls > 0 && count == 0 {
 			continue // more callers than calls
 		}
 		running.Go(func() { l.run(count, until) })
@@ -130,14 +150,14 @@ func (r *round) runLoops(loops []*loop, until int64) {
 	running.Wait()
 }
 
-// share returns how many of the round's calls the i-th caller makes.
-func (r *round) share(i, callers int) int64 {
-	n := int64(callers)
-	share := r.config.Calls / n
-	if int64(i) < r.config.Calls%n {
-		share++
+// share returns how many of the calls the i-th of several makes.
+func share(calls int64, i, among int) int64 {
+	n := int64(among)
+	part := calls / n
+	if int64(i) < calls%n {
+		part++
 	}
-	return share
+	return part
 }
 
 // tick is called by callers now and then, with the calls made since and the times recorded since the last publish.
@@ -161,8 +181,11 @@ func (r *round) sample() sample {
 	elapsed := r.elapsed()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := newSample(r.times, r.config.Inflight, elapsed)
-	s.errors, s.firstError = r.errors, r.first
+	s := newSample(r.times, r.config.Clients*r.config.Inflight, elapsed)
+	s.errors, s.firstError, s.fair = r.errors, r.first, r.fair
+	if r.rate > 0 {
+		s.rate = r.rate
+	}
 	return s
 }
 
@@ -181,7 +204,7 @@ func (r *round) elapsed() int64 {
 	case r.started == 0:
 		return 0
 	case r.ended == 0:
-		return r.clock.now() - r.started
+		return max(r.clock.now()-r.started, 0)
 	}
 	return r.ended - r.started
 }

@@ -106,7 +106,7 @@ func (r *Run) Progress() Progress {
 }
 
 // Snapshot returns how far the run is and all that has been measured. It takes less than a millisecond, and makes the callers publish their
-// times about every 100 ms, between calls.
+// times about every 100 ms, between calls. Several clients tell their times at the end of a round only.
 func (r *Run) Snapshot() Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,6 +149,7 @@ func (r *Run) result(c caseState) Result {
 	result := Result{
 		Transport: r.transports[c.transport].name(),
 		SizeBytes: c.size,
+		Clients:   r.config.Clients,
 		Inflight:  r.config.Inflight,
 		Rounds:    len(c.samples),
 	}
@@ -193,14 +194,14 @@ func (r *Run) end(err, cause error, stopped bool) {
 
 // run measures everything. It returns nil when that is done.
 func (r *Run) run(ctx context.Context) (err error) {
-	var peerCPU *int
+	var peerCPU, clientCPU *int
 	if r.config.Pin {
 		pinned, cpu, err := pinApart()
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, pinned.release()) }()
-		peerCPU = &cpu
+		peerCPU, clientCPU = &cpu, &pinned.cpu
 	}
 	peers, err := r.startPeers(ctx, peerCPU)
 	defer func() {
@@ -211,10 +212,17 @@ func (r *Run) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	var clients clientGroup // none: this process is the client
+	defer func() { clients.stop() }()
+	if r.config.Clients > 1 {
+		if clients, err = r.startClients(ctx, clientCPU); err != nil {
+			return err
+		}
+	}
 	for number := range r.config.Rounds {
 		for i := range r.cases {
 			c := &r.cases[i]
-			if err := r.measure(ctx, c, peers[c.transport], number); err != nil {
+			if err := r.measure(ctx, c, peers[c.transport], clients, number); err != nil {
 				return err
 			}
 			if number == r.config.Rounds-1 && r.config.Finished != nil {
@@ -240,23 +248,31 @@ func (r *Run) startPeers(ctx context.Context, cpu *int) ([]*peerProcess, error) 
 			return peers, err
 		}
 		peers = append(peers, p)
-		go func() {
-			<-p.done
-			r.cancel(p.ended()) // does nothing once the run is over
-		}()
+		go r.endWith(&p.child)
 	}
 	return peers, nil
 }
 
+// endWith ends the run when the process ends by itself.
+func (r *Run) endWith(c *child) {
+	<-c.done
+	r.cancel(c.ended()) // does nothing once the run is over
+}
+
 // measure runs one round of a case and adds what it has measured.
-func (r *Run) measure(ctx context.Context, c *caseState, peer *peerProcess, number int) error {
+func (r *Run) measure(ctx context.Context, c *caseState, peer *peerProcess, clients clientGroup, number int) error {
 	t := r.transports[c.transport]
 	round := newRound(r.config, t, c.size)
 	r.mu.Lock()
 	r.current, r.round, r.rounds = &Current{Transport: t.name(), SizeBytes: c.size, Round: number + 1}, round, c
 	r.mu.Unlock()
 
-	err := round.run(ctx, t, peer.params, c.size)
+	var err error
+	if len(clients) == 0 {
+		err = round.run(ctx, t, peer.params, c.size)
+	} else {
+		err = clients.measure(ctx, round, peer.params, c.size)
+	}
 	if err != nil || round.broken() {
 		select {
 		case <-ctx.Done():

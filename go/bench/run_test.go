@@ -42,7 +42,7 @@ func checkResult(t *testing.T, c Config, r Result) {
 	switch {
 	case r.Errors != 0 || r.FirstError != "":
 		t.Errorf("%+v: errors", r)
-	case r.Calls != c.Calls*int64(c.Rounds) || r.Rounds != c.Rounds || r.Inflight != c.Inflight:
+	case r.Calls != c.Calls*int64(c.Rounds) || r.Rounds != c.Rounds || r.Clients != c.Clients || r.Inflight != c.Inflight:
 		t.Errorf("%+v: miscounted", r)
 	case r.P50NS <= 0 || r.P50NS > r.P99NS || r.P99NS > r.P999NS:
 		t.Errorf("%+v: percentiles", r)
@@ -50,6 +50,8 @@ func checkResult(t *testing.T, c Config, r Result) {
 		t.Errorf("%+v: spread of p50", r)
 	case r.MeanNS <= 0 || r.CallsPerS <= 0:
 		t.Errorf("%+v: mean and rate", r)
+	case r.FairShareLow <= 0 || r.FairShareLow > 1 || c.Clients == 1 && r.FairShareLow != 1:
+		t.Errorf("%+v: the clients' shares", r)
 	}
 }
 
@@ -267,7 +269,7 @@ func TestSnapshotJSON(t *testing.T) {
 	}
 	wantKeys(t, snapshot, "state", "error", "fraction", "elapsed_s", "eta_s", "current", "cases")
 	row := snapshot["cases"].([]any)[0].(map[string]any)
-	wantKeys(t, row, "transport", "size_bytes", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s",
+	wantKeys(t, row, "transport", "size_bytes", "clients", "fair_share_low", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s",
 		"errors", "rounds", "p50_low_ns", "p50_high_ns", "distribution")
 	if bucket := row["distribution"].([]any)[0].([]any); len(bucket) != 2 {
 		t.Errorf("a bucket is %v", bucket)

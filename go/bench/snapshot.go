@@ -36,7 +36,7 @@ type Current struct {
 type Snapshot struct {
 	Progress
 	// Cases are those with a finished round, or with data of the round that is in progress or was stopped, whose figures then count like
-	// those of a finished one. They are ordered by size, then by transport, as in the Config.
+	// those of a finished one; several clients have no such data. They are ordered by size, then by transport, as in the Config.
 	Cases []Case `json:"cases"`
 }
 

@@ -29,6 +29,9 @@ func TestConfigValidate(t *testing.T) {
 		{"size of -1 bytes", func(c *Config) { c.Sizes = []int{-1} }},
 		{"size of 67108865 bytes: use 0 to 67108864", func(c *Config) { c.Sizes = []int{MaxSize + 1} }},
 		{"size 8 named twice", func(c *Config) { c.Sizes = []int{8, 8} }},
+		{"0 clients: use 1 to 64", func(c *Config) { c.Clients = 0 }},
+		{"65 clients", func(c *Config) { c.Clients = MaxClients + 1 }},
+		{"2 calls for 3 clients", func(c *Config) { c.Calls, c.Clients = 2, 3 }},
 		{"0 calls in flight", func(c *Config) { c.Inflight = 0 }},
 		{"1025 calls in flight", func(c *Config) { c.Inflight = MaxInflight + 1 }},
 		{"0 rounds: use 1 to", func(c *Config) { c.Rounds = 0 }},
@@ -58,7 +61,7 @@ func TestParseConfig(t *testing.T) {
 		!slices.Equal(c.PeerCommand, []string{"a", "b"}) {
 		t.Errorf("%+v", c)
 	}
-	if c, err = ParseConfig(`{"peer_command":["a"]}`); err != nil || c.Rounds != DefaultConfig().Rounds {
+	if c, err = ParseConfig(`{"peer_command":["a"]}`); err != nil || c.Rounds != DefaultConfig().Rounds || c.Clients != 1 {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}
 	for _, bad := range []string{"", "[]", `{"peer_command":["a"],"colour":1}`, `{"peer_command":["a"],"rounds":"2"}`, `{}`} {
@@ -97,8 +100,9 @@ func TestSample(t *testing.T) {
 		t.Errorf("%+v", none)
 	}
 	var r Result
+	one.fair = 0.87654
 	r.summarise([]sample{{errors: 2, firstError: "a"}, one, {errors: 1, firstError: "b"}})
-	if r.Calls != 1000 || r.Errors != 3 || r.FirstError != "a" || r.P50NS != 500 {
+	if r.Calls != 1000 || r.Errors != 3 || r.FirstError != "a" || r.P50NS != 500 || r.FairShareLow != 0.877 {
 		t.Errorf("%+v", r)
 	}
 }

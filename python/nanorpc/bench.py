@@ -63,6 +63,10 @@ class Case:
     rounds: int
     p50_low_ns: float
     p50_high_ns: float
+    clients: int = 1
+    """Processes that called at once."""
+    fair_share_low: float = 1.0
+    """The slowest client's calls as a part of its fair share."""
     first_error: str = ""
     distribution: list[list[int]] = field(default_factory=list, repr=False)
     """Pairs, ascending: a time in ns, and how many calls took at most that and longer than the pair before."""

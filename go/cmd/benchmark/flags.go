@@ -24,7 +24,7 @@ type options struct {
 const usage = `Usage: benchmark [flags]
 
 Measures round trips between two processes: this one calls a function of a peer
-process that echoes the payload, in several ways (transports):
+process, the server, that echoes the payload, in several ways (transports):
   limit          the least that two processes can do: both spin on two cache
                  lines of shared memory, and move no payload at all
   limit-copy     the same, with the payload copied in and out on both sides
@@ -40,6 +40,7 @@ Examples:
   benchmark -transport nanorpc,uds -size 64,4k,1MiB -rounds 11
   benchmark -transport nanorpc -size 64 -inflight 16 -duration 2s
   benchmark -transport nanorpc-batch,uds-batch -size 64 -inflight 64
+  benchmark -transport nanorpc,uds -size 64 -clients 8
   benchmark -n 100000 -json > results.jsonl
   benchmark -output results.jsonl && python -m nanorpc.plot results.jsonl p.png
 
@@ -60,9 +61,17 @@ caller reaches that does nothing but call; with more, calls over elapsed time.
 With -inflight above 1, uds has a connection for each caller, nanorpc one client
 for all; a call of a batch takes as long as the batch.
 
+With -clients above 1 so many other processes call the one server at once, each
+with -inflight callers, while this one waits. They begin to count at the same
+moment, share the calls of -n, and stop calling when the last has measured.
+calls/s is that of all; "fair" replaces the mean: the slowest client's rate
+divided by the mean rate of the clients, 1.00 if all are equally fast. With -n
+neither says much, as a client may make its calls while the others wait.
+
 -json prints, and -output writes, an object for each case, one a line, with the
-keys transport, size_bytes, inflight, calls, mean_ns, p50_ns, p99_ns, p999_ns,
-calls_per_s, errors, and rounds, p50_low_ns, p50_high_ns.
+keys transport, size_bytes, clients, inflight, calls, mean_ns, p50_ns, p99_ns,
+p999_ns, calls_per_s, errors, fair_share_low (which the table calls fair), and
+rounds, p50_low_ns, p50_high_ns.
 
 Exit status: 0 if every call was answered rightly, 1 if not, 2 for wrong flags,
 130 when interrupted (finished rounds are still printed).
@@ -75,12 +84,13 @@ func parse(args []string, out io.Writer) (options, error) {
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
 	f.Var((*nameList)(&c.Transports), "transport", "what to measure, a comma-separated `list` of those above")
 	f.Var((*sizeList)(&c.Sizes), "size", "payload lengths in bytes, a comma-separated `list`; also 4k, 64KiB, 1MiB")
-	f.IntVar(&c.Inflight, "inflight", c.Inflight, "`number` of concurrent callers")
+	f.IntVar(&c.Clients, "clients", c.Clients, "`number` of client processes at once")
+	f.IntVar(&c.Inflight, "inflight", c.Inflight, "`number` of concurrent callers in each client")
 	f.Int64Var(&c.Calls, "n", 0, "`number` of calls for each case and round, instead of -duration")
 	duration := f.Duration("duration", time.Duration(c.DurationMS)*time.Millisecond, "how `long` to measure each case in each round, such as 300ms or 2s")
 	f.IntVar(&c.Rounds, "rounds", c.Rounds, "`number` of rounds")
 	f.StringVar(&c.Spin, "spin", c.Spin, "how both ends of nanorpc wait, a `policy`: adaptive, busy or none")
-	f.BoolVar(&c.Pin, "pin", false, "keep this process on one CPU and the peers on another")
+	f.BoolVar(&c.Pin, "pin", false, "keep this process and the clients on one CPU, the servers on another")
 	f.BoolVar(&o.json, "json", false, "print JSON, one object a line for each case")
 	f.StringVar(&o.output, "output", "", "`file` that gets, beside what is printed, the lines of -json")
 	if err := cli.Parse(f, args, out, usage, fmt.Sprintf(method, bench.ClockCost())); err != nil {

@@ -43,7 +43,7 @@ func TestJSON(t *testing.T) {
 	if status != exitOK || stderr != "" {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
-	keys := []string{"transport", "size_bytes", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s", "errors",
+	keys := []string{"transport", "size_bytes", "clients", "fair_share_low", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s", "errors",
 		"rounds", "p50_low_ns", "p50_high_ns"}
 	slices.Sort(keys)
 	var cases []string
@@ -85,6 +85,21 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestTableOfSeveralClients(t *testing.T) {
+	status, stdout, stderr := benchmark(t, "-transport", "nanorpc,uds", "-size", "64", "-n", "20", "-rounds", "1", "-clients", "3", "-inflight", "2")
+	if status != exitOK || stderr != "" {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	for _, want := range []string{"calls/s", "fair ", "3 clients, 2 in flight in each", "1 round of 20 calls"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if strings.Contains(stdout, "mean  ") {
+		t.Errorf("a column too many in\n%s", stdout)
+	}
+}
+
 func TestOutputFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results.jsonl")
 	status, stdout, stderr := benchmark(t, "-transport", "limit,uds", "-size", "64", "-n", "20", "-rounds", "2", "-output", file)
@@ -121,14 +136,18 @@ func TestTableFits(t *testing.T) {
 	}
 	uds := r
 	uds.Transport, uds.P50NS = "uds", 7777*r.P50NS
-	table := (&tableReport{config: bench.DefaultConfig()}).render([]bench.Result{r, uds})
-	for line := range strings.Lines(table) {
-		if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 80 {
-			t.Errorf("%d columns:\n%s", width, table)
+	several := bench.DefaultConfig()
+	several.Clients, several.Inflight = bench.MaxClients, bench.MaxInflight
+	for _, config := range []bench.Config{bench.DefaultConfig(), several} {
+		table := (&tableReport{config: config}).render([]bench.Result{r, uds})
+		for line := range strings.Lines(table) {
+			if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 80 {
+				t.Errorf("%d columns:\n%s", width, table)
+			}
 		}
-	}
-	if !strings.Contains(table, "7777x") {
-		t.Errorf("no ratio in\n%s", table)
+		if !strings.Contains(table, "7777x") {
+			t.Errorf("no ratio in\n%s", table)
+		}
 	}
 }
 
@@ -143,6 +162,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"-size", "-1"}, "no size"},
 		{[]string{"-size", "1G"}, "no size"},
 		{[]string{"-size", "65M"}, "size of 68157440 bytes: use 0 to"},
+		{[]string{"-clients", "0"}, "0 clients: use 1 to 64"},
+		{[]string{"-clients", "65"}, "65 clients: use 1 to 64"},
+		{[]string{"-clients", "3", "-n", "2"}, "2 calls for 3 clients: use at least one for each"},
 		{[]string{"-inflight", "0"}, "0 calls in flight: use 1 to"},
 		{[]string{"-rounds", "0"}, "0 rounds: use 1 to"},
 		{[]string{"-n", "0"}, "use at least 1"},
@@ -165,7 +187,7 @@ func TestHelp(t *testing.T) {
 	if status != exitOK || stderr != "" {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
-	for _, want := range append(bench.Transports(), "-transport", "-size", "-inflight", "-n ", "-duration", "-rounds", "-spin", "-json", "-pin",
+	for _, want := range append(bench.Transports(), "-transport", "-size", "-clients", "-inflight", "-n ", "-duration", "-rounds", "-spin", "-json", "-pin",
 		"default limit,nanorpc,uds", "default 64B,4KiB,64KiB,1MiB", "closed", "Exit status") {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)

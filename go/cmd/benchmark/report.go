@@ -82,7 +82,12 @@ func (t *tableReport) end(results []bench.Result) error {
 const baseline = "uds"
 
 func (t *tableReport) render(results []bench.Result) string {
-	rows := [][]string{{"transport", "size", "p50", "low-high", "p99", "p99.9", "mean", "calls/s", "vs " + baseline}}
+	several := t.config.Clients > 1
+	last := "mean"
+	if several {
+		last = "fair" // the mean says nothing new: the callers divided by calls/s
+	}
+	rows := [][]string{{"transport", "size", "p50", "low-high", "p99", "p99.9", last, "calls/s", "vs " + baseline}}
 	base := make(map[int]float64)
 	for _, r := range results {
 		if r.Transport == baseline {
@@ -97,9 +102,13 @@ func (t *tableReport) render(results []bench.Result) string {
 		if b, ok := base[r.SizeBytes]; ok && r.Transport != baseline && r.P50NS > 0 {
 			ratio = ratioText(b / r.P50NS)
 		}
+		last := timeText(r.MeanNS)
+		if several {
+			last = fmt.Sprintf("%.2f", r.FairShareLow)
+		}
 		rows = append(rows, []string{
 			r.Transport, sizeText(r.SizeBytes), timeText(r.P50NS), rangeText(r.P50LowNS, r.P50HighNS, r.P50NS),
-			timeText(r.P99NS), timeText(r.P999NS), timeText(r.MeanNS), countText(r.CallsPerS), ratio,
+			timeText(r.P99NS), timeText(r.P999NS), last, countText(r.CallsPerS), ratio,
 		})
 	}
 	return align(rows) + "\n" + t.legend(results) + "\n"
@@ -117,8 +126,11 @@ func (t *tableReport) legend(results []bench.Result) string {
 	if c.Calls > 0 {
 		length = plural(int(c.Calls), "call")
 	}
-	return fmt.Sprintf("%d in flight, %s of %s; reading the clock, %v, is in every time.",
-		c.Inflight, finished, length, bench.ClockCost())
+	callers := fmt.Sprintf("%d in flight, ", c.Inflight)
+	if c.Clients > 1 {
+		callers = fmt.Sprintf("%d clients, %d in flight in each; fair: the slowest's rate over the mean rate.\n", c.Clients, c.Inflight)
+	}
+	return fmt.Sprintf("%s%s of %s; reading the clock, %v, is in every time.", callers, finished, length, bench.ClockCost())
 }
 
 // align pads columns: the first to the left, the others to the right. An empty row stays empty.
