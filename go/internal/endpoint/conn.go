@@ -43,6 +43,8 @@ type conn struct {
 	last    cachedMethod
 	pending count  // calls of the last method that have not been added to its tally yet
 	untimed uint64 // calls since the last one whose time was taken
+	polls   bool   // the leader looks at other connections as well: this is the poller's owner
+	tired   bool   // nobody else is to wait for calls, the leader is to sleep
 	slept   bool   // the leader has slept since the last call: another reading of the clock is nothing beside that
 
 	tally   tally                  // of this connection
@@ -60,28 +62,47 @@ type conn struct {
 	released  bool
 }
 
-// lead takes calls until the connection ends or another leader takes over.
+// lead leads the connection, and others after it. See poller.
 func (c *conn) lead() {
+	for c != nil {
+		c = c.take()
+	}
+}
+
+// take takes calls until the connection ends or somebody else leads. It returns another connection that the leader is to lead now, or nil.
+func (c *conn) take() *conn {
 	defer c.workers.Done()
 	call := Call{conn: c} // one for all calls of this leader: a handler's pointer to it moves it to the heap
 	for {
 		err := c.link.Next(&call.Call)
+		if errors.Is(err, link.ErrElsewhere) {
+			if other := c.leave(); other != nil {
+				return other
+			}
+			continue
+		}
+		if errors.Is(err, link.ErrJoined) {
+			return nil
+		}
 		if errors.Is(err, link.ErrInterrupted) {
 			if c.server.draining.Load() && c.open.Load() == 0 {
+				c.resign()
 				c.close(link.ErrClosed)
-				return
+				return nil
 			}
 			continue
 		}
 		if errors.Is(err, link.ErrParked) {
 			if c.park() {
-				return
+				return nil
 			}
 			continue
 		}
 		if err != nil {
+			c.flush()
+			c.resign()
 			c.close(err)
-			return
+			return nil
 		}
 		call.renew()
 		m := c.admit(&call)
@@ -103,7 +124,7 @@ func (c *conn) lead() {
 			}
 			m.running.Add(-1)
 			c.callClosed()
-			return
+			return nil
 		}
 		timed := c.untimed >= sampleEvery-1 || c.slept
 		turn := c.turn.Load() + 1
@@ -121,9 +142,50 @@ func (c *conn) lead() {
 		if !c.turn.CompareAndSwap(turn, turn+1) {
 			m.took(quickLimit + 1)
 			c.tell(&call, took)
-			return
+			return nil
 		}
 		c.note(&call, took)
+		// Calls that keep coming must not keep those on other connections waiting.
+		if timed && c.elsewhere() {
+			if other := c.leave(); other != nil {
+				return other
+			}
+		}
+	}
+}
+
+// elsewhere reports whether there are calls on other connections, for which this leader looks as well.
+func (c *conn) elsewhere() bool {
+	p := &c.server.poller
+	if !c.polls {
+		c.polls = p.claim(c)
+	}
+	return c.polls && p.count.Load() != 0 && p.ready()
+}
+
+// leave returns the connection that the leader is to lead instead of this one, or nil.
+func (c *conn) leave() *conn {
+	c.flush()
+	c.publishWaits()
+	return c.server.poller.exchange(c)
+}
+
+// join leaves it to another connection's leader to wait for calls, and reports whether there is one that does.
+func (c *conn) join() bool {
+	if c.tired || c.polls {
+		c.tired = false
+		return false
+	}
+	c.flush()
+	c.publishWaits()
+	return c.server.poller.join(c)
+}
+
+// resign ends the leader's looking at other connections.
+func (c *conn) resign() {
+	if c.polls {
+		c.polls = false
+		c.server.poller.quit()
 	}
 }
 
@@ -156,6 +218,7 @@ func (c *conn) flush() {
 
 // sleeping is called by the leader before it sleeps.
 func (c *conn) sleeping() {
+	c.resign()
 	c.flush()
 	c.slept = true
 	c.publishWaits()
@@ -204,12 +267,15 @@ func (c *conn) rung() {
 func (c *conn) unpark() bool {
 	c.parking.Lock()
 	defer c.parking.Unlock()
-	if !c.parked || c.link.Err() != nil {
+	switch {
+	case c.parked && c.link.Err() == nil:
+		c.parked = false
+		c.workers.Add(1)
+	case c.server.poller.remove(c):
+	default:
 		c.called = true
 		return false
 	}
-	c.parked = false
-	c.workers.Add(1)
 	go c.lead()
 	return true
 }
@@ -311,6 +377,9 @@ func (c *conn) close(cause error) {
 		c.parking.Lock()
 		defer c.parking.Unlock()
 		c.parked = false
+		if c.server.poller.remove(c) {
+			c.workers.Done() // no leader is needed any more
+		}
 	})
 }
 

@@ -58,7 +58,8 @@ type Server struct {
 	draining atomic.Bool
 	monitor  *monitor
 	sleeping *futex.Permits // of leaders
-	running  chan struct{}  // of capacity Concurrency: holds one for each handler that runs; nil: no limit
+	poller   poller
+	running  chan struct{} // of capacity Concurrency: holds one for each handler that runs; nil: no limit
 }
 
 // maxSleepers is how many threads of a server sleep for calls at most. Further connections without calls wait in the runtime's poller, as those do that have
@@ -209,7 +210,7 @@ func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now()}
-	c.link.Cancelled, c.link.Sleeping = c.cancelled, c.sleeping
+	c.link.Cancelled, c.link.Sleeping, c.link.Elsewhere, c.link.Join = c.cancelled, c.sleeping, c.elsewhere, c.join
 	c.context, c.cancel = context.WithCancel(s.context)
 	return c, nil
 }

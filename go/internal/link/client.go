@@ -63,7 +63,7 @@ func NewClient(s *wire.Segment, spin futex.Policy, ring func()) *Client {
 		ended:    make(chan struct{}),
 	}
 	for i := range c.calls {
-		c.calls[i].spinner.Policy = spin
+		c.calls[i].spinner.Policy, c.calls[i].spinner.Yields = spin, true
 	}
 	c.committed.Store(int32(wire.CommittedSlots))
 	c.slots.free.fill()

@@ -26,6 +26,8 @@ type Server struct {
 	watched int                // the slot whose request word the leader polls while it waits
 	bell    uint32             // what the leader last stored in the bell
 	spinner futex.Spinner
+	// What has ended the last spin is on another connection.
+	elsewhere bool
 
 	sleeping *futex.Permits // immutable
 
@@ -33,6 +35,11 @@ type Server struct {
 	Cancelled func(slot int)
 	// Sleeping is called by the leader before it sleeps or parks. Set before Next; immutable.
 	Sleeping func()
+	// Elsewhere is called by the leader while it spins, and reports whether there are calls on other connections. Set before Next; immutable.
+	Elsewhere func() bool
+	// Join is called by a leader that is about to sleep. If it reports true, somebody else waits for calls in its place, and it has lost the leadership. Set
+	// before Next; immutable.
+	Join func() bool
 
 	pool   *pool                    // of replies
 	blocks sync.Mutex               // guards changes of block
@@ -60,7 +67,7 @@ type Call struct {
 // that gets none parks at once.
 func NewServer(s *wire.Segment, spin futex.Policy, sleeping *futex.Permits) *Server {
 	l := s.Layout()
-	return &Server{
+	server := &Server{
 		segment:  s,
 		doorbell: s.Doorbell(),
 		notices:  s.Notices(),
@@ -70,6 +77,8 @@ func NewServer(s *wire.Segment, spin futex.Policy, sleeping *futex.Permits) *Ser
 		spinner:  futex.Spinner{Policy: spin},
 		sleeping: sleeping,
 	}
+	server.spinner.Between = server.between
+	return server
 }
 
 // none is no slot.
@@ -146,7 +155,8 @@ func (s *Server) Interrupt() {
 
 // Next takes the next call, and blocks until there is one. Only the leader calls it.
 // Errors: ErrParked when there was none for 100 ms: the client rings over the socket for the next one, until then nobody need call Next;
-// ErrInterrupted; the cause given to Close; ErrProtocol, after which the connection is to be closed.
+// ErrJoined when Join has reported true; ErrElsewhere when Elsewhere has; ErrInterrupted; the cause given to Close; ErrProtocol, after which the connection is to
+// be closed.
 func (s *Server) Next(call *Call) error {
 	for {
 		if ok, err := s.poll(call); ok || err != nil {
@@ -169,11 +179,30 @@ func (s *Server) Next(call *Call) error {
 		caught := s.spinner.Spin(func(rounds int) bool {
 			return futex.SpinEither(word, seen, &s.doorbell.Ready, rounds)
 		}, 0)
-		if !caught && s.spinner.Policy != futex.Busy && s.sleep() {
+		if caught && s.elsewhere {
+			s.elsewhere = false
+			return ErrElsewhere
+		}
+		if caught || s.spinner.Policy == futex.Busy {
+			continue
+		}
+		if s.spinner.Policy == futex.Adaptive && s.Join() {
+			return ErrJoined // the connection is somebody else's already
+		}
+		if s.sleep() {
 			return ErrParked
 		}
 	}
 }
+
+// between looks for calls on other connections.
+func (s *Server) between() bool {
+	s.elsewhere = s.Elsewhere()
+	return s.elsewhere
+}
+
+// Ready reports whether Next would not wait. Who calls it leads, or holds the lock under which leaders leave and come.
+func (s *Server) Ready() bool { return s.pending != 0 || s.group < wire.Slots || !s.idle() }
 
 // parkAfter is how long a leader sleeps before it gives its thread back: long enough that the price of ringing over the socket, tens of
 // microseconds, is paid by one call in thousands.

@@ -20,6 +20,10 @@ var (
 	ErrInterrupted = errors.New("interrupted")
 	// ErrParked is what Next returns to a leader that is to go until the client rings.
 	ErrParked = errors.New("parked")
+	// ErrJoined is what Next returns to a leader in whose place somebody else waits for calls.
+	ErrJoined = errors.New("joined")
+	// ErrElsewhere is what Next returns to a leader that is to look at other connections.
+	ErrElsewhere = errors.New("calls elsewhere")
 )
 
 // Wait bounds a blocking operation. The zero value waits for as long as the connection lives.
