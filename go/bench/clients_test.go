@@ -33,6 +33,15 @@ func TestSeveralClients(t *testing.T) {
 	}
 }
 
+func TestIdleConnections(t *testing.T) {
+	c := quick(t, "nanorpc", "nanorpc-batch", "uds")
+	c.Idle = 20
+	r := runToEnd(t, c)
+	for _, result := range r.Results() {
+		checkResult(t, c, result)
+	}
+}
+
 func TestSeveralClientsForADuration(t *testing.T) {
 	c := quick(t, "uds", "nanorpc")
 	c.Calls, c.DurationMS, c.Clients = 0, 20, 2

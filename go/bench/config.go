@@ -16,6 +16,7 @@ const (
 	MaxSize     = 64 << 20 // bytes
 	MaxInflight = 1024
 	MaxClients  = 64
+	MaxIdle     = 4000
 	MaxRounds   = 1000
 	MaxDuration = 10 * time.Minute
 	MaxCalls    = 1_000_000_000
@@ -30,6 +31,7 @@ type Config struct {
 	Sizes      []int    `json:"sizes"`       // payload lengths in bytes, 0 to MaxSize
 	Clients    int      `json:"clients"`     // processes that call at once, 1 to MaxClients; 1: this one, more: others that it starts
 	Inflight   int      `json:"inflight"`    // concurrent callers in each client, 1 to MaxInflight
+	Idle       int      `json:"idle"`        // further connections to nanorpc's server, which have called once and do not now: 0 to MaxIdle
 	DurationMS int64    `json:"duration_ms"` // how long a case is measured in a round, if Calls is 0
 	Calls      int64    `json:"calls"`       // how many calls a case makes in a round, all clients together; 0: as many as fit in DurationMS
 	Rounds     int      `json:"rounds"`      // 1 to MaxRounds
@@ -78,6 +80,10 @@ func (c Config) validate(known []string) error {
 	switch {
 	case c.Clients < 1 || c.Clients > MaxClients:
 		return fmt.Errorf("%w: %d clients: use 1 to %d", ErrConfig, c.Clients, MaxClients)
+	case c.Idle < 0 || c.Idle > MaxIdle:
+		return fmt.Errorf("%w: %d idle connections: use 0 to %d", ErrConfig, c.Idle, MaxIdle)
+	case c.Idle > 0 && c.Clients > 1:
+		return fmt.Errorf("%w: idle connections beside %d clients: use either", ErrConfig, c.Clients)
 	case c.Inflight < 1 || c.Inflight > MaxInflight:
 		return fmt.Errorf("%w: %d calls in flight: use 1 to %d", ErrConfig, c.Inflight, MaxInflight)
 	case c.Rounds < 1 || c.Rounds > MaxRounds:

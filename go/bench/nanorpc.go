@@ -56,22 +56,52 @@ func (nanoRPC) connect(ctx context.Context, p peerParams, _, _ int) (session, er
 	if err != nil {
 		return nil, err
 	}
-	client, err := nanorpc.Dial(ctx, echoService, nanorpc.WithDirectory(p.Directory), nanorpc.WithSpin(spin))
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+	dial := func() (*nanorpc.Client, error) {
+		client, err := nanorpc.Dial(ctx, echoService, nanorpc.WithDirectory(p.Directory), nanorpc.WithSpin(spin))
+		if err != nil {
+			return nil, fmt.Errorf("connect: %w", err)
+		}
+		return client, nil
 	}
-	return &nanoSession{client: client, shut: sync.OnceValue(client.Close)}, nil
+	var idle []*nanorpc.Client
+	closeIdle := func() {
+		for _, c := range idle {
+			_ = c.Close() // always nil
+		}
+	}
+	for range p.Idle {
+		client, err := dial()
+		if err == nil {
+			idle = append(idle, client)
+			_, err = client.Call(ctx, echoMethod, nil)
+		}
+		if err != nil {
+			closeIdle()
+			return nil, fmt.Errorf("idle connection %d of %d: %w", len(idle), p.Idle, err)
+		}
+	}
+	client, err := dial()
+	if err != nil {
+		closeIdle()
+		return nil, err
+	}
+	return &nanoSession{client: client, closeIdle: closeIdle, shut: sync.OnceValue(client.Close)}, nil
 }
 
 // nanoSession is its own caller, as the client is safe for concurrent use.
 type nanoSession struct {
-	client *nanorpc.Client
-	shut   func() error
+	client    *nanorpc.Client
+	closeIdle func()
+	shut      func() error
 }
 
 func (s *nanoSession) caller(int) caller { return s }
 func (s *nanoSession) interrupt()        { _ = s.shut() } // close reports its error
-func (s *nanoSession) close() error      { return s.shut() }
+
+func (s *nanoSession) close() error {
+	s.closeIdle()
+	return s.shut()
+}
 
 func (s *nanoSession) call(buffer, request []byte) ([]byte, error) {
 	// The context never ends: closing the client is what interrupts a call.

@@ -20,6 +20,7 @@ type peerParams struct {
 	Spin      string `json:"spin"`
 	MaxSize   int    `json:"max_size"` // of a payload, in bytes
 	Inflight  int    `json:"inflight"` // callers at once, of one client
+	Idle      int    `json:"idle"`     // connections of a client that do not call
 	CPU       *int   `json:"cpu"`      // where the process runs; nil: anywhere
 
 	Client *clientParams `json:"client,omitempty"` // nil: the process is a server

@@ -242,6 +242,7 @@ func (r *Run) startPeers(ctx context.Context, cpu *int) ([]*peerProcess, error) 
 			Spin:      r.config.Spin,
 			MaxSize:   slices.Max(r.config.Sizes),
 			Inflight:  r.config.Inflight,
+			Idle:      r.config.Idle,
 			CPU:       cpu,
 		})
 		if err != nil {

@@ -86,6 +86,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.Var((*sizeList)(&c.Sizes), "size", "payload lengths in bytes, a comma-separated `list`; also 4k, 64KiB, 1MiB")
 	f.IntVar(&c.Clients, "clients", c.Clients, "`number` of client processes at once")
 	f.IntVar(&c.Inflight, "inflight", c.Inflight, "`number` of concurrent callers in each client")
+	f.IntVar(&c.Idle, "idle", 0, "`number` of further connections to nanorpc's server, which do not call")
 	f.Int64Var(&c.Calls, "n", 0, "`number` of calls for each case and round, instead of -duration")
 	duration := f.Duration("duration", time.Duration(c.DurationMS)*time.Millisecond, "how `long` to measure each case in each round, such as 300ms or 2s")
 	f.IntVar(&c.Rounds, "rounds", c.Rounds, "`number` of rounds")
