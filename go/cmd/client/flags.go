@@ -50,7 +50,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.directory, "dir", "", cli.DirectoryUsage)
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long a call may take, as in 500ms or 1m; 0: for ever")
 	flags.IntVar(&o.repeat, "n", 1, "`number` of calls; with more than one, prints p50 and p99")
-	flags.BoolVar(&o.json, "json", false, "with -n: print the percentiles, and no reply, as a JSON object")
+	flags.BoolVar(&o.json, "json", false, "print JSON: with -n the percentiles, and no reply; with list an object for\neach service, one a line")
 	flags.Func("data", "`text` to send instead of a file", func(text string) error {
 		o.data = &text
 		return nil

@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,46 @@ func TestFailures(t *testing.T) {
 
 func TestListOfNothing(t *testing.T) {
 	if got := client(t, t.TempDir(), "", "list"); got.status != 0 || got.stdout != "" || !strings.Contains(got.stderr, "no service is running") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestListAsJSON(t *testing.T) {
+	dir := serve(t, "demo", nil)
+	hung, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: dir + "/hung.sock", Net: "unixpacket"}) // it never says a word
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	lock, err := os.Create(dir + "/hung.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.FcntlFlock(lock.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+		t.Fatal(err)
+	}
+	got := client(t, dir, "", "list", "-json", "-timeout", "50ms")
+	lines := json.NewDecoder(strings.NewReader(got.stdout))
+	for _, want := range []map[string]any{
+		{
+			"service": "demo", "pid": float64(os.Getpid()), "max_payload": float64(1 << 20),
+			"methods": []any{"echo", "fail", "hang", "sha256", "sum"},
+		},
+		{"service": "hung", "error": ""},
+	} {
+		var line map[string]any
+		if err := lines.Decode(&line); err != nil {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		if text, ok := line["error"].(string); ok && text != "" {
+			line["error"] = ""
+		}
+		if !reflect.DeepEqual(line, want) {
+			t.Errorf("got %v, want %v", line, want)
+		}
+	}
+	if got.status != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 {
 		t.Errorf("%+v", got)
 	}
 }
