@@ -65,11 +65,8 @@ func listJSON(ctx context.Context, names []string, where nanorpc.Option, o optio
 }
 
 func describe(ctx context.Context, service string, where nanorpc.Option, o options) (nanorpc.Description, error) {
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
+	ctx, cancel := o.limit(ctx)
+	defer cancel()
 	client, err := nanorpc.Dial(ctx, service, where)
 	if err != nil {
 		return nanorpc.Description{}, err

@@ -33,6 +33,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err = run(ctx, o)
+	if ctx.Err() != nil && o.watch {
+		return // there is no other end of a watch than this
+	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "client: interrupted")
 		os.Exit(exitInterrupted)
@@ -44,8 +47,11 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	if o.method == "list" {
+	switch o.method {
+	case listWord:
 		return list(ctx, o)
+	case statsWord:
+		return stats(ctx, o)
 	}
 	client, err := nanorpc.Dial(ctx, o.service, nanorpc.WithDirectory(o.directory))
 	if err != nil {
@@ -86,6 +92,11 @@ func read(o options, limit int) ([]byte, error) {
 // explain says what went wrong and what to do about it.
 func explain(err error, o options) string {
 	text := strings.TrimPrefix(err.Error(), "nanorpc: ")
+	if o.method == statsWord {
+		if more := explainStats(err, o); more != "" {
+			return more
+		}
+	}
 	switch {
 	case errors.Is(err, nanorpc.ErrServerNotFound):
 		return fmt.Sprintf("no server for service %q; start it with: ./server -service %s", o.service, o.service)
