@@ -51,11 +51,8 @@ func call(ctx context.Context, client *nanorpc.Client, o options, payload []byte
 }
 
 func callOnce(ctx context.Context, client *nanorpc.Client, o options, buffer, payload []byte) ([]byte, error) {
-	if o.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.timeout)
-		defer cancel()
-	}
+	ctx, cancel := o.limit(ctx)
+	defer cancel()
 	return client.AppendCall(ctx, buffer, o.method, payload)
 }
 

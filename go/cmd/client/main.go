@@ -11,44 +11,9 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
-	"nanorpc/go/internal/cli"
 	"nanorpc/go/nanorpc"
 )
-
-const usage = `Usage: client [flags] METHOD [FILE]
-       client [flags] list
-
-Calls a method with the contents of FILE, of standard input if FILE is -, or of
--data, and prints the reply. "list" prints the running services and their
-methods.
-
-Examples:
-  client sha256 /etc/os-release       the same digest as sha256sum
-  client echo - < picture.png         any bytes there and back
-  client -data 250 sleep              text from the command line
-  client -n 10000 -data hi echo       repeat, and print percentiles
-
-Flags:
-`
-
-const after = `
-Exit status: 0 if every call was answered, 1 if not, 2 for wrong flags, 130 when
-interrupted.
-`
-
-// options are the command line's.
-type options struct {
-	service   string
-	directory string
-	timeout   time.Duration
-	repeat    int
-	json      bool
-	data      *string
-	method    string
-	file      string
-}
 
 // Exit statuses besides 0 and 1.
 const (
@@ -68,6 +33,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err = run(ctx, o)
+	if ctx.Err() != nil && o.watch {
+		return // there is no other end of a watch than this
+	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "client: interrupted")
 		os.Exit(exitInterrupted)
@@ -78,59 +46,12 @@ func main() {
 	}
 }
 
-// parse reads the command line. With -h it prints the help on out and returns flag.ErrHelp.
-func parse(args []string, out io.Writer) (options, error) {
-	var o options
-	flags := flag.NewFlagSet("client", flag.ContinueOnError)
-	flags.StringVar(&o.service, "service", "demo", "`name` of the service")
-	flags.StringVar(&o.directory, "dir", "", cli.DirectoryUsage)
-	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long a call may take, as in 500ms or 1m; 0: for ever")
-	flags.IntVar(&o.repeat, "n", 1, "`number` of calls; with more than one, prints p50 and p99")
-	flags.BoolVar(&o.json, "json", false, "with -n: print the percentiles, and no reply, as a JSON object")
-	flags.Func("data", "`text` to send instead of a file", func(text string) error {
-		o.data = &text
-		return nil
-	})
-	fail := func(format string, a ...any) (options, error) { return o, fmt.Errorf(format, a...) }
-	// Flags may also follow the method and the file.
-	var words []string
-	for rest := args; ; {
-		if err := cli.Parse(flags, rest, out, usage, after); err != nil {
-			return o, err
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		words, rest = append(words, flags.Arg(0)), flags.Args()[1:]
-	}
-	switch {
-	case len(words) == 0:
-		return fail("name a method, or \"list\"")
-	case len(words) > 2:
-		return fail("unexpected argument %q", words[2])
-	case o.repeat < 1:
-		return fail("-n %d: use at least 1", o.repeat)
-	case o.timeout < 0:
-		return fail("-timeout %v: use a positive time, or 0 for none", o.timeout)
-	}
-	o.method = words[0]
-	if len(words) == 2 {
-		o.file = words[1]
-	}
-	switch listing := o.method == "list"; {
-	case listing && (o.file != "" || o.data != nil):
-		return fail("list takes no payload")
-	case !listing && o.file == "" && o.data == nil:
-		return fail("name a file, - for standard input, or use -data")
-	case o.file != "" && o.data != nil:
-		return fail("use either a file or -data")
-	}
-	return o, nil
-}
-
 func run(ctx context.Context, o options) error {
-	if o.method == "list" {
+	switch o.method {
+	case listWord:
 		return list(ctx, o)
+	case statsWord:
+		return stats(ctx, o)
 	}
 	client, err := nanorpc.Dial(ctx, o.service, nanorpc.WithDirectory(o.directory))
 	if err != nil {
@@ -171,6 +92,11 @@ func read(o options, limit int) ([]byte, error) {
 // explain says what went wrong and what to do about it.
 func explain(err error, o options) string {
 	text := strings.TrimPrefix(err.Error(), "nanorpc: ")
+	if o.method == statsWord {
+		if more := explainStats(err, o); more != "" {
+			return more
+		}
+	}
 	switch {
 	case errors.Is(err, nanorpc.ErrServerNotFound):
 		return fmt.Sprintf("no server for service %q; start it with: ./server -service %s", o.service, o.service)

@@ -7,10 +7,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -33,6 +36,13 @@ func TestMain(m *testing.M) {
 
 // serve serves a service in this process, for the command in another. It returns the directory.
 func serve(t *testing.T, service string, entered chan<- struct{}) string {
+	t.Helper()
+	dir, _ := serveUntil(t, service, entered)
+	return dir
+}
+
+// serveUntil is serve, and returns what ends the server.
+func serveUntil(t *testing.T, service string, entered chan<- struct{}) (string, func()) {
 	t.Helper()
 	dir := t.TempDir() + "/nanorpc"
 	s := nanorpc.NewServer(service, nanorpc.WithDirectory(dir), nanorpc.WithArena(1<<20), nanorpc.WithMaxPayload(1<<20))
@@ -62,13 +72,14 @@ func serve(t *testing.T, service string, entered chan<- struct{}) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- s.Serve(ctx) }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
 	})
-	return dir
+	t.Cleanup(stop)
+	return dir, stop
 }
 
 // outcome is what a command has done.
@@ -169,6 +180,22 @@ func TestFailures(t *testing.T) {
 		{[]string{"echo", "-", "-data", "x"}, 2, "either a file or -data"},
 		{[]string{"echo", "a", "b"}, 2, `unexpected argument "b"`},
 		{[]string{"list", "x"}, 2, "list takes no payload"},
+		{[]string{"-data", "x", "list"}, 2, "list takes no payload"},
+		{[]string{"list", "-n", "2"}, 2, "-n goes with a method"},
+		{[]string{"list", "-watch"}, 2, "-watch goes with stats"},
+		{[]string{"stats", "nobody"}, 1, "./server -service nobody"},
+		{[]string{"stats", "a/b"}, 1, "letters, digits"},
+		{[]string{"stats", "-watch", "-service", "nobody"}, 1, "./server -service nobody"},
+		{[]string{"stats", "-data", "x"}, 2, "stats takes no payload"},
+		{[]string{"stats", "demo", "more"}, 2, `unexpected argument "more"`},
+		{[]string{"-service", "a", "stats", "b"}, 2, `two services: "a" and "b"`},
+		{[]string{"stats", "-n", "2"}, 2, "-n goes with a method"},
+		{[]string{"echo", "-watch", "-data", "x"}, 2, "-watch goes with stats"},
+		{[]string{"stats", "-interval", "2s"}, 2, "-interval goes with stats -watch"},
+		{[]string{"echo", "-interval", "2s", "-data", "x"}, 2, "-interval goes with stats -watch"},
+		{[]string{"stats", "-watch", "-interval", "0"}, 2, "-interval 0s: use a positive time"},
+		{[]string{"stats", "-watch", "-interval", "-1s"}, 2, "-interval -1s: use a positive time"},
+		{[]string{"stats", "-watch", "-interval", "often"}, 2, "invalid value"},
 		{[]string{"-n", "0", "-data", "x", "echo"}, 2, "at least 1"},
 		{[]string{"-timeout", "-1s", "-data", "x", "echo"}, 2, "positive time"},
 		{[]string{"-timeout", "soon", "-data", "x", "echo"}, 2, "invalid value"},
@@ -180,13 +207,53 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	<-entered
-	if got := client(t, dir, "", "-h"); got.status != 0 || !strings.Contains(got.stdout, "-timeout") || !strings.Contains(got.stdout, "sha256sum") || tooWide(got.stdout) {
+	if got := client(t, dir, "", "-h"); got.status != 0 || !strings.Contains(got.stdout, "-timeout") || !strings.Contains(got.stdout, "sha256sum") || !strings.Contains(got.stdout, "client stats -watch") || tooWide(got.stdout) {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestListOfNothing(t *testing.T) {
 	if got := client(t, t.TempDir(), "", "list"); got.status != 0 || got.stdout != "" || !strings.Contains(got.stderr, "no service is running") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestListAsJSON(t *testing.T) {
+	dir := serve(t, "demo", nil)
+	hung, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: dir + "/hung.sock", Net: "unixpacket"}) // it never says a word
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	lock, err := os.Create(dir + "/hung.lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.FcntlFlock(lock.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+		t.Fatal(err)
+	}
+	got := client(t, dir, "", "list", "-json", "-timeout", "50ms")
+	lines := json.NewDecoder(strings.NewReader(got.stdout))
+	for _, want := range []map[string]any{
+		{
+			"service": "demo", "pid": float64(os.Getpid()), "max_payload": float64(1 << 20),
+			"methods": []any{"echo", "fail", "hang", "sha256", "sum"},
+		},
+		{"service": "hung", "error": ""},
+	} {
+		var line map[string]any
+		if err := lines.Decode(&line); err != nil {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		if text, ok := line["error"].(string); ok && text != "" {
+			line["error"] = ""
+		}
+		if !reflect.DeepEqual(line, want) {
+			t.Errorf("got %v, want %v", line, want)
+		}
+	}
+	if got.status != 0 || got.stderr != "" || strings.Count(got.stdout, "\n") != 2 {
 		t.Errorf("%+v", got)
 	}
 }

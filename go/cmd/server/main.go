@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -54,6 +55,7 @@ type options struct {
 	spin       nanorpc.SpinPolicy
 	level      slog.Level
 	drain      time.Duration
+	handlers   int // at once; 0: no limit
 }
 
 func main() {
@@ -92,6 +94,12 @@ func parse(args []string, out io.Writer) (options, error) {
 		}
 		return nil
 	})
+	flags.Func("max-concurrency", "`number` of handlers that run at once, over all clients; further calls wait\n(default 0: no limit)", func(text string) (err error) {
+		if o.handlers, err = strconv.Atoi(text); err != nil || o.handlers < 0 {
+			return errors.New("use a positive number, or 0 for no limit")
+		}
+		return nil
+	})
 	flags.DurationVar(&o.drain, "drain", nanorpc.DefaultDrainTimeout, "how long calls in flight may take to end after SIGINT or SIGTERM")
 	if err := cli.Parse(flags, args, out, usage, after); err != nil {
 		return o, err
@@ -119,6 +127,7 @@ func run(ctx context.Context, o options) error {
 		nanorpc.WithMaxPayload(int(o.maxPayload)),
 		nanorpc.WithSpin(o.spin),
 		nanorpc.WithDrainTimeout(o.drain),
+		nanorpc.WithMaxConcurrency(o.handlers),
 		nanorpc.WithLogger(logger),
 	)
 	for name, handler := range methods() {

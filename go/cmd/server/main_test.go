@@ -195,6 +195,38 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// With one handler at once, a call waits while another's handler runs: its deadline passes before it has been begun.
+func TestMaxConcurrency(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	start(t, dir, "-max-concurrency", "1", "-drain", "1ms")
+	sleeper, c := dial(t, dir, "demo"), dial(t, dir, "demo")
+	ctx, cancel := context.WithCancel(t.Context())
+	replied := make(chan error, 1)
+	go func() {
+		_, err := sleeper.Call(ctx, "sleep", []byte("600000"))
+		replied <- err
+	}()
+	until := time.Now().Add(time.Minute)
+	for sleeping := false; !sleeping; {
+		if time.Now().After(until) {
+			t.Fatal("a call goes through beside a handler")
+		}
+		short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_, err := c.Call(short, "echo", nil)
+		stop()
+		if sleeping = errors.Is(err, nanorpc.ErrDeadlineExceeded); !sleeping && err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-replied; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := c.Call(t.Context(), "echo", nil); err != nil {
+		t.Errorf("after the sleeper: %v", err)
+	}
+}
+
 func TestWrongUse(t *testing.T) {
 	dir := t.TempDir() + "/nanorpc"
 	for _, test := range []struct {
@@ -208,12 +240,20 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"-spin", "fast"}, 2, "use adaptive, busy or none"},
 		{[]string{"-arena", "big"}, 2, "use a number with an optional suffix"},
 		{[]string{"-log-level", "loud"}, 2, "use debug, info, warn or error"},
+		{[]string{"-h"}, 0, "-max-concurrency"},
+		{[]string{"-max-concurrency", "-1"}, 2, "server: invalid value \"-1\" for flag -max-concurrency: use a positive number, or 0 for no limit\n"},
+		{[]string{"-max-concurrency", "many"}, 2, `"many" for flag -max-concurrency: use a positive number`},
+		{[]string{"-max-concurrency", "1.5"}, 2, `"1.5" for flag -max-concurrency: use a positive number`},
+		{[]string{"-max-concurrency", "99999999999999999999"}, 2, "for flag -max-concurrency: use a positive number"},
 		{[]string{"-service", "../etc"}, 1, "letters, digits"},
 		{[]string{"-arena", "1MiB", "-max-payload", "2MiB"}, 1, "raise the arena or lower the payload limit"},
 		{[]string{"-dir", "/dev/null/below"}, 1, "/dev/null"},
 	} {
 		cmd := command(t, dir, test.args...)
 		output, _ := cmd.CombinedOutput()
+		if lines := strings.Count(string(output), "\n"); test.status == 2 && lines != 2 { // what is wrong, and where help is
+			t.Errorf("%v: %d lines\n%s", test.args, lines, output)
+		}
 		if cmd.ProcessState.ExitCode() != test.status || !strings.Contains(string(output), test.says) {
 			t.Errorf("%v: status %d\n%s", test.args, cmd.ProcessState.ExitCode(), output)
 		}
