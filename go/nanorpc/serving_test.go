@@ -51,6 +51,19 @@ func TestMaxConcurrency(t *testing.T) {
 	if _, err := dial(t, where).Call(ctx, "echo", nil); !errors.Is(err, nanorpc.ErrDeadlineExceeded) {
 		t.Errorf("a call beyond the limit: %v", err)
 	}
+	// What every server has answers all the same, and says how busy it is. The call that gave up is counted, when the server has noticed.
+	asking := dial(t, where)
+	eventually(t, "the call that gave up while it waited is counted as refused", func() bool {
+		s, err := asking.Stats(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := uint64(0)
+		for _, c := range s.Connections {
+			refused += c.Refused
+		}
+		return refused == 1
+	})
 	close(release)
 	for _, call := range calls {
 		if _, err := call.Result(); err != nil {

@@ -87,7 +87,7 @@ func (c *Call) Allocate(length int) (int64, error) {
 	if offset, ok := c.conn.link.TryAllocate(c.Call, length); ok {
 		return offset, nil
 	}
-	if running := c.conn.server.running; running != nil && !c.detached {
+	if running := c.conn.server.running; running != nil && !c.detached && !c.method.reserved {
 		<-running
 		defer func() { running <- struct{}{} }()
 	}

@@ -31,9 +31,9 @@ func (s *Server) start(call *Call) bool {
 	}
 }
 
-// ended gives a place back.
-func (s *Server) ended() {
-	if s.running != nil {
+// ended gives a method's place back. Reserved methods have none: they answer also when nothing else can.
+func (s *Server) ended(m *method) {
+	if s.running != nil && !m.reserved {
 		<-s.running
 	}
 }

@@ -110,7 +110,7 @@ func (c *conn) take() *conn {
 			continue
 		}
 		call.method = m
-		free := c.server.tryStart()
+		free := m.reserved || c.server.tryStart()
 		if !free || !m.quick() {
 			c.flush()
 			c.workers.Add(1)
@@ -119,8 +119,10 @@ func (c *conn) take() *conn {
 			go c.lead()
 			if free || c.server.start(&call) {
 				took := c.timed(&call, m)
-				c.server.ended()
+				c.server.ended(m)
 				c.tell(&call, took)
+			} else {
+				c.refused.Add(1)
 			}
 			m.running.Add(-1)
 			c.callClosed()
@@ -138,7 +140,7 @@ func (c *conn) take() *conn {
 		} else {
 			call.run(m.handler)
 		}
-		c.server.ended()
+		c.server.ended(m)
 		if !c.turn.CompareAndSwap(turn, turn+1) {
 			m.took(quickLimit + 1)
 			c.tell(&call, took)
@@ -165,8 +167,7 @@ func (c *conn) elsewhere() bool {
 
 // leave returns the connection that the leader is to lead instead of this one, or nil.
 func (c *conn) leave() *conn {
-	c.flush()
-	c.publishWaits()
+	c.waited()
 	return c.server.poller.exchange(c)
 }
 
@@ -176,8 +177,6 @@ func (c *conn) join() bool {
 		c.tired = false
 		return false
 	}
-	c.flush()
-	c.publishWaits()
 	return c.server.poller.join(c)
 }
 
@@ -205,8 +204,8 @@ func (c *conn) note(call *Call, took time.Duration) {
 	}
 }
 
-// flush adds what the leader has counted of the last method to the tallies. Only the leader calls it: when it is about to run another method, or to sleep, or
-// to hand over, and every sampleEvery calls.
+// flush adds what the leader has counted of the last method to the tallies. Only the leader calls it: when it is about to run another method, or a spin
+// has ended in vain, or to hand over, and every sampleEvery calls.
 func (c *conn) flush() {
 	if c.pending.calls == 0 {
 		return
@@ -216,12 +215,16 @@ func (c *conn) flush() {
 	c.pending = count{}
 }
 
+// waited is called by the leader when a spin has ended in vain.
+func (c *conn) waited() {
+	c.flush()
+	c.publishWaits()
+}
+
 // sleeping is called by the leader before it sleeps.
 func (c *conn) sleeping() {
 	c.resign()
-	c.flush()
 	c.slept = true
-	c.publishWaits()
 }
 
 // publishWaits lets others read what only the leader may.

@@ -16,11 +16,12 @@ const (
 
 // method is a handler and how long it usually takes.
 type method struct {
-	name    string
-	handler Handler
-	streak  atomic.Int32 // quick calls in a row, up to quickCalls
-	running atomic.Int32 // calls that are being run, other than by leaders
-	tally   tally        // of all connections
+	name     string
+	reserved bool // every server has it
+	handler  Handler
+	streak   atomic.Int32 // quick calls in a row, up to quickCalls
+	running  atomic.Int32 // calls that are being run, other than by leaders
+	tally    tally        // of all connections
 }
 
 // quick reports whether the leader may run the handler itself.

@@ -84,8 +84,8 @@ func NewServer(service string, options Options) *Server {
 		s.running = make(chan struct{}, options.Concurrency)
 	}
 	s.methods.Store(&map[uint64]*method{
-		wire.MethodID(DescribeMethod): {name: DescribeMethod, handler: s.describe},
-		wire.MethodID(StatsMethod):    {name: StatsMethod, handler: s.answerStats},
+		wire.MethodID(DescribeMethod): {name: DescribeMethod, reserved: true, handler: s.describe},
+		wire.MethodID(StatsMethod):    {name: StatsMethod, reserved: true, handler: s.answerStats},
 	})
 	return s
 }
@@ -111,7 +111,7 @@ func (s *Server) Handle(name string, h Handler) error {
 func (s *Server) Methods() []string {
 	var names []string
 	for _, m := range *s.methods.Load() {
-		if !strings.HasPrefix(m.name, reservedPrefix) {
+		if !m.reserved {
 			names = append(names, m.name)
 		}
 	}
@@ -210,7 +210,7 @@ func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now()}
-	c.link.Cancelled, c.link.Sleeping, c.link.Elsewhere, c.link.Join = c.cancelled, c.sleeping, c.elsewhere, c.join
+	c.link.Cancelled, c.link.Waited, c.link.Sleeping, c.link.Elsewhere, c.link.Join = c.cancelled, c.waited, c.sleeping, c.elsewhere, c.join
 	c.context, c.cancel = context.WithCancel(s.context)
 	return c, nil
 }

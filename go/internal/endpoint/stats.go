@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -112,7 +111,7 @@ func (s *Server) Stats() Stats {
 	}
 	for _, m := range *s.methods.Load() {
 		counts := m.tally.read(int(m.running.Load()) + inFlight[m])
-		if counts.Calls == 0 && strings.HasPrefix(m.name, reservedPrefix) {
+		if counts.Calls == 0 && m.reserved {
 			continue
 		}
 		stats.Methods = append(stats.Methods, MethodStats{Name: m.name, Counts: counts})

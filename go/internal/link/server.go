@@ -33,6 +33,8 @@ type Server struct {
 
 	// Cancelled is called by the leader for a slot whose call has been taken, and given up by its caller since. Set before Next; immutable.
 	Cancelled func(slot int)
+	// Waited is called by the leader when a spin has ended in vain. Set before Next; immutable.
+	Waited func()
 	// Sleeping is called by the leader before it sleeps or parks. Set before Next; immutable.
 	Sleeping func()
 	// Elsewhere is called by the leader while it spins, and reports whether there are calls on other connections. Set before Next; immutable.
@@ -183,7 +185,11 @@ func (s *Server) Next(call *Call) error {
 			s.elsewhere = false
 			return ErrElsewhere
 		}
-		if caught || s.spinner.Policy == futex.Busy {
+		if caught {
+			continue
+		}
+		s.Waited()
+		if s.spinner.Policy == futex.Busy {
 			continue
 		}
 		if s.spinner.Policy == futex.Adaptive && s.Join() {
