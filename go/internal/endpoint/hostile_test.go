@@ -75,6 +75,49 @@ func echo(t *testing.T, c *Client) {
 	}
 }
 
+// A client that rings for ever without a call keeps a leader busy, which may lead others as well: it is cut off, and nobody else notices.
+func TestClientThatRingsForEver(t *testing.T) {
+	dir := privateDirectory(t)
+	startServer(t, dir)
+	bystander, err := Dial(t.Context(), dir, service, futex.Adaptive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bystander.Close()
+	peer, received, err := rendezvous.Dial(t.Context(), dir, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer received.File.Close()
+	segment, err := wire.Open(received.File, received.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		peer.WaitEnd(nil) // returns when the server has closed its end
+		close(ended)
+	}()
+	for rings := 0; ; rings++ {
+		atomic.StoreUint64(&segment.Doorbell().Ready, math.MaxUint64)
+		if rings%100 == 0 {
+			atomic.StoreUint32(&segment.Doorbell().Bell, wire.BellAwake)
+			futex.Wake(&segment.Doorbell().Bell, 1)
+			peer.Ring()
+			echo(t, bystander)
+		}
+		select {
+		case <-ended:
+			echo(t, bystander)
+			if err := segment.Close(); err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
+
 // A client that names memory outside of its arena is cut off, and nobody else notices.
 func TestClientThatBreaksTheProtocol(t *testing.T) {
 	dir := privateDirectory(t)

@@ -25,6 +25,7 @@ type Server struct {
 	first   int                // the slot of the first call taken since the leader last waited, or none
 	watched int                // the slot whose request word the leader polls while it waits
 	bell    uint32             // what the leader last stored in the bell
+	barren  int                // times that groups were taken from the ready mask since the last call
 	spinner futex.Spinner
 	// What has ended the last spin is on another connection.
 	elsewhere bool
@@ -225,6 +226,9 @@ func (s *Server) poll(call *Call) (bool, error) {
 		if s.pending == 0 && !s.collect() {
 			break
 		}
+		if s.barren > maxBarren {
+			return false, ErrProtocol
+		}
 		s.group = bits.TrailingZeros64(s.pending)
 		s.pending &= s.pending - 1
 		s.prefetch(s.group + prefetchAhead)
@@ -246,11 +250,16 @@ func (s *Server) collect() bool {
 	}
 	// Taking all bits comes before looking at the slots: a bit set after is for a call published after.
 	s.pending |= atomic.SwapUint64(&s.doorbell.Ready, 0)
+	s.barren++
 	for slot, n := bits.TrailingZeros64(s.pending), 1; n < prefetchAhead; n++ {
 		s.prefetch(slot + n)
 	}
 	return s.pending != 0
 }
+
+// maxBarren is how often a client may ring without a new call in any of the groups. It may ring once for each call that the server has found before the ring, and
+// once for each that it has given up; one that rings for ever keeps the leader from waiting, and from other connections.
+const maxBarren = 16 * wire.Slots
 
 // prefetchAhead is how many slots before their turn the lines of a request and its reply are asked for. A line comes from the client's cache in the time
 // of one or two calls, and several come at the same time.
@@ -376,7 +385,7 @@ func (s *Server) take(slot int, call *Call) (bool, error) {
 	futex.PrefetchWrite(&s.segment.Reply(slot).Word)
 	generation := wire.Generation(word)
 	s.taken[slot] = generation
-	s.next = slot + 1
+	s.next, s.barren = slot+1, 0
 	if s.first == none {
 		s.first = slot
 	}
