@@ -74,35 +74,12 @@ func (c *conn) take() *conn {
 	defer c.workers.Done()
 	call := Call{conn: c} // one for all calls of this leader: a handler's pointer to it moves it to the heap
 	for {
-		err := c.link.Next(&call.Call)
-		if errors.Is(err, link.ErrElsewhere) {
-			if other := c.leave(); other != nil {
+		if err := c.link.Next(&call.Call); err != nil {
+			other, leads := c.interrupted(err)
+			if !leads {
 				return other
 			}
 			continue
-		}
-		if errors.Is(err, link.ErrJoined) {
-			return nil
-		}
-		if errors.Is(err, link.ErrInterrupted) {
-			if c.server.draining.Load() && c.open.Load() == 0 {
-				c.resign()
-				c.close(link.ErrClosed)
-				return nil
-			}
-			continue
-		}
-		if errors.Is(err, link.ErrParked) {
-			if c.park() {
-				return nil
-			}
-			continue
-		}
-		if err != nil {
-			c.flush()
-			c.resign()
-			c.close(err)
-			return nil
 		}
 		call.renew()
 		m := c.admit(&call)
@@ -154,6 +131,28 @@ func (c *conn) take() *conn {
 			}
 		}
 	}
+}
+
+// interrupted deals with what Next returns instead of a call. It reports whether the leader goes on; if not, it is to lead another connection, if that is not nil.
+func (c *conn) interrupted(err error) (other *conn, leads bool) {
+	switch {
+	case errors.Is(err, link.ErrElsewhere):
+		other = c.leave()
+		return other, other == nil
+	case errors.Is(err, link.ErrJoined):
+		return nil, false
+	case errors.Is(err, link.ErrParked):
+		return nil, !c.park()
+	case errors.Is(err, link.ErrInterrupted):
+		if !c.server.draining.Load() || c.open.Load() != 0 {
+			return nil, true
+		}
+		err = link.ErrClosed
+	}
+	c.flush()
+	c.resign()
+	c.close(err)
+	return nil, false
 }
 
 // elsewhere reports whether there are calls on other connections, for which this leader looks as well.
