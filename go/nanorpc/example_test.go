@@ -201,6 +201,26 @@ func ExampleServer_HandleRaw() {
 	// ff0f <nil>
 }
 
+// What a server has counted, as "client stats" shows it.
+func ExampleClient_Stats() {
+	client, stop := greeter()
+	defer stop()
+	ctx := context.Background()
+	if _, err := client.Call(ctx, "hello", []byte("world")); err != nil {
+		log.Fatal(err)
+	}
+	stats, err := client.Stats(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	hello := stats.Methods[0]
+	fmt.Println(hello.Name, hello.Calls, hello.Errors, hello.RequestBytes, hello.Times.Percentile(99) < time.Minute)
+	fmt.Println(stats.Connected)
+	// Output:
+	// hello 1 0 5 true
+	// 1
+}
+
 // greeter returns a client of a greeter, and what ends both.
 func greeter() (*nanorpc.Client, func()) {
 	where, stop := serve()
