@@ -213,12 +213,15 @@ func ExampleClient_Stats() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	hello := stats.Methods[0]
-	fmt.Println(hello.Name, hello.Calls, hello.Errors, hello.RequestBytes, hello.Times.Percentile(99) < time.Minute)
-	fmt.Println(stats.Connected)
+	fmt.Println(stats.Service, stats.Connected)
+	for _, m := range stats.Methods {
+		fmt.Println(m.Name, m.Errors, m.Times.Percentile(99) < time.Minute)
+	}
 	// Output:
-	// hello 1 0 5 true
-	// 1
+	// greeter 1
+	// fail 0 true
+	// hello 0 true
+	// wait 0 true
 }
 
 // greeter returns a client of a greeter, and what ends both.

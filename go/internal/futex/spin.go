@@ -4,18 +4,16 @@ package futex
 
 // SpinWhile32 loads *addr at most n times, with the processor's spin-wait hint (PAUSE, YIELD) after each, while it equals old.
 // It returns the last value loaded; what the peer published with that value is visible to the caller.
+//
+// The line behind the word's, which holds the rest of a short request or reply, is asked for at once: a miss that waited for the first one would add 20 ns to a
+// round trip.
+//
 // It runs in assembly, where the runtime cannot preempt the goroutine: keep n such that it takes microseconds at most.
 //
 //go:noescape
 func SpinWhile32(addr *uint32, old uint32, n int) uint32
 
-// SpinReply is SpinWhile32 for a word that begins a reply: when it has changed, the line behind, which holds the rest of a short reply, is on its way
-// before anybody asks for it. A miss that waited for the first one would add a fifth to a round trip.
-//
-//go:noescape
-func SpinReply(addr *uint32, old uint32, n int) uint32
-
-// SpinEither spins like SpinReply until *word differs from old or *mask is not zero, and reports whether that happened.
+// SpinEither spins like SpinWhile32 until *word differs from old or *mask is not zero, and reports whether that happened.
 //
 //go:noescape
 func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool

@@ -15,22 +15,6 @@ again:
 	DECQ DX
 	JGT  again
 changed:
-	MOVL BX, ret+24(FP)
-	RET
-
-// func SpinReply(addr *uint32, old uint32, n int) uint32
-TEXT ·SpinReply(SB), NOSPLIT, $0-28
-	MOVQ addr+0(FP), AX
-	MOVL old+8(FP), CX
-	MOVQ n+16(FP), DX
-again:
-	MOVL (AX), BX
-	CMPL BX, CX
-	JNE  changed
-	PAUSE
-	DECQ DX
-	JGT  again
-changed:
 	PREFETCHT0 64(AX)
 	MOVL BX, ret+24(FP)
 	RET

@@ -13,22 +13,6 @@ again:
 	SUBS  $1, R2, R2
 	BGT   again
 changed:
-	MOVW  R3, ret+24(FP)
-	RET
-
-// func SpinReply(addr *uint32, old uint32, n int) uint32
-TEXT ·SpinReply(SB), NOSPLIT, $0-28
-	MOVD  addr+0(FP), R0
-	MOVWU old+8(FP), R1
-	MOVD  n+16(FP), R2
-again:
-	LDARW (R0), R3
-	CMPW  R3, R1
-	BNE   changed
-	YIELD
-	SUBS  $1, R2, R2
-	BGT   again
-changed:
 	PRFM  64(R0), PLDL1KEEP
 	MOVW  R3, ret+24(FP)
 	RET

@@ -23,9 +23,6 @@ func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool {
 	return false
 }
 
-// SpinReply is SpinWhile32.
-func SpinReply(addr *uint32, old uint32, n int) uint32 { return SpinWhile32(addr, old, n) }
-
 // StoreRelease is an atomic store.
 func StoreRelease(addr *uint32, value uint32) { atomic.StoreUint32(addr, value) }
 

@@ -135,7 +135,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		caught := call.spinner.Spin(func(rounds int) bool {
-			return futex.SpinReply(word, seen, rounds) != seen
+			return futex.SpinWhile32(word, seen, rounds) != seen
 		}, w.Deadline)
 		if caught {
 			continue
