@@ -98,7 +98,7 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 }
 
 // WithMaxConcurrency sets how many handlers run at once, over all connections. Further calls wait, with their deadlines in force. 0, the default, is no
-// limit but the clients' slots.
+// limit but the clients' slots. The reserved methods do not count.
 func WithMaxConcurrency(n int) ServerOption { return option(func(s *settings) { s.concurrency = n }) }
 
 // WithLogger sets where a server reports clients that it turned away and handlers that panicked, and a client loans and leases that were dropped
