@@ -39,17 +39,21 @@ from nanorpc.errors import (
     SharedMemoryExhausted,
     UnknownMethod,
 )
+from nanorpc.introspection import ConnectionStats, Counts, MethodStats, ServiceInfo, Stats, TimeBucket
 from nanorpc.server import Server
-from nanorpc.services import ServiceInfo, describe, services
+from nanorpc.services import describe, services
 
 __all__ = [
     "Client",
     "ClientClosed",
+    "ConnectionStats",
+    "Counts",
     "DeadlineExceeded",
     "ForkError",
     "Incompatible",
     "InvalidName",
     "InvalidOption",
+    "MethodStats",
     "NanoRPCError",
     "NotAllowed",
     "PayloadTooLarge",
@@ -60,6 +64,8 @@ __all__ = [
     "ServiceInUse",
     "ServiceInfo",
     "SharedMemoryExhausted",
+    "Stats",
+    "TimeBucket",
     "UnknownMethod",
     "connect",
     "describe",

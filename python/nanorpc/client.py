@@ -13,6 +13,7 @@ from nanorpc._loader import check_fork, checked, core, failure, forked
 from nanorpc._place import service_directory
 from nanorpc._segment import map_segment
 from nanorpc.errors import Status, exception, status_of
+from nanorpc.introspection import DESCRIBE, STATS, ServiceInfo, Stats, decode
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
@@ -141,6 +142,25 @@ class Client:
             if self._closed:  # after the append: close() may have looked before it
                 self._drop_idle()
         return reply
+
+    def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
+        """Ask the server for its methods and limits. Blocks until it has answered.
+
+        :param timeout: how many seconds that may take; ``None``: for ever.
+        :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
+        """
+        return decode(self._service, self.call(DESCRIBE, timeout=timeout), ServiceInfo)
+
+    def stats(self, *, timeout: float | None = 5.0) -> Stats:
+        """Ask the server what it has counted since it was made: calls, errors, times, memory. Blocks until it has answered.
+
+        This connection, and its calls of this method, are counted with the rest. To ask again and again beside work that is to be quick,
+        use a client that was connected with ``spin="none"``.
+
+        :param timeout: how many seconds that may take; ``None``: for ever.
+        :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
+        """
+        return decode(self._service, self.call(STATS, timeout=timeout), Stats)
 
     def close(self) -> None:
         """End the connection. Calls in other threads raise :class:`ClientClosed`. Closing again does nothing."""

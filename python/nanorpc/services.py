@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from nanorpc._loader import core
 from nanorpc._place import service_directory
 from nanorpc.client import connect
-from nanorpc.errors import Incompatible, Status, exception
-
-
-@dataclass(frozen=True)
-class ServiceInfo:
-    """What a server says of itself."""
-
-    service: str
-    pid: int
-    version: int
-    """Of the protocol."""
-    methods: list[str]
-    """Sorted."""
-    max_payload: int
-    """The longest request and reply, in bytes."""
-    arena: int
-    """Bytes of shared memory that each connection has for requests, and as many for replies."""
+from nanorpc.errors import Status, exception
+from nanorpc.introspection import ServiceInfo
 
 
 def services(directory: str | None = None) -> list[str]:
@@ -40,20 +24,9 @@ def services(directory: str | None = None) -> list[str]:
 
 
 def describe(service: str, *, directory: str | None = None, timeout: float = 5.0) -> ServiceInfo:
-    """Ask a running server which methods it has. Blocks for ``timeout`` seconds at most; raises what :meth:`Client.call` does."""
-    import msgspec  # here, not with the package: few programs need it
+    """Connect to a running server and ask which methods it has. Blocks for up to ``timeout`` seconds to connect, and again for the answer.
 
-    with connect(service, directory=directory, timeout=timeout) as client:
-        reply = client.call("nanorpc.describe", timeout=timeout)
-    try:
-        fields = msgspec.msgpack.decode(reply)
-        return ServiceInfo(
-            service=fields["service"],
-            pid=fields["pid"],
-            version=fields["protocol"],
-            methods=fields["methods"],
-            max_payload=fields["max_payload"],
-            arena=fields["arena"],
-        )
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise Incompatible(f"service {service} describes itself in an unknown way: {error!r}") from error
+    Raises what :func:`connect` and :meth:`Client.describe` do.
+    """
+    with connect(service, directory=directory, timeout=timeout, spin="none") as client:
+        return client.describe(timeout=timeout)

@@ -28,7 +28,10 @@ def size_text(size: float) -> str:
     """Return a size in bytes with its unit."""
     if size < 1 << 10:
         return f"{size:g} B"
-    return f"{size / (1 << 10):.4g} KiB" if size < 1 << 20 else f"{size / (1 << 20):.4g} MiB"
+    for unit, shift in (("KiB", 10), ("MiB", 20)):
+        if size < 1 << (shift + 10):
+            return f"{size / (1 << shift):.4g} {unit}"
+    return f"{size / (1 << 30):.4g} GiB"
 
 
 def time_text(ns: float) -> str:

@@ -28,6 +28,10 @@ def test_call(demo: subprocess.Popen[str], tmp_path: Path) -> None:
         (["call", "demo", "echo", "/no/such/file"], 1, "No such file"),
         (["call", "demo", "sleep", "--data", "60000", "--timeout", "0.05"], 1, "in time"),
         (["bench", "--size", "big"], 2, "is no size"),
+        (["describe", "nobody"], 1, "Running services: demo"),
+        (["stat", "nobody"], 1, "Running services: demo"),
+        (["stat", "--interval", "1"], 2, "--watch"),
+        (["stat", "--watch", "--interval", "0"], 2, "more than 0"),
         ([], 2, "COMMAND"),
     ],
 )
@@ -38,11 +42,41 @@ def test_mistakes(demo: subprocess.Popen[str], arguments: list[str], status: int
     assert b"Traceback" not in result.stderr
 
 
-def test_list(demo: subprocess.Popen[str]) -> None:
-    line = nanorpc("list").stdout.decode()
-    assert line.startswith("demo")
-    assert str(demo.pid) in line
-    assert "sha256" in line
+@pytest.mark.parametrize("command", ["ls", "list"])
+def test_ls(demo: subprocess.Popen[str], command: str) -> None:
+    heading, line = nanorpc(command).stdout.decode().splitlines()
+    assert heading.split() == ["SERVICE", "PROCESS", "METHODS"]
+    assert line.split() == ["demo", str(demo.pid), "echo", "sha256", "sleep", "sum"]
+    (described,) = map(json.loads, nanorpc(command, "--json").stdout.splitlines())
+    assert (described["service"], described["pid"], described["protocol"]) == ("demo", demo.pid, 1)
+
+
+def test_ls_of_nothing(directory: Path) -> None:
+    for arguments in (["ls"], ["ls", "--json"], ["stat"], ["stat", "--json"]):
+        result = nanorpc(*arguments)
+        assert (result.returncode, result.stdout) == (0, b"")
+
+
+def test_describe(demo: subprocess.Popen[str]) -> None:
+    text = nanorpc("describe", "demo").stdout.decode()
+    assert {"echo", "sha256", "sleep", "sum", str(demo.pid)} <= set(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+    described = json.loads(nanorpc("describe", "demo", "--json").stdout)
+    assert described["methods"] == ["echo", "sha256", "sleep", "sum"]
+
+
+def test_console_script(demo: subprocess.Popen[str]) -> None:
+    script = Path(sys.executable).parent / "nanorpc"
+    result = subprocess.run([script, "ls"], capture_output=True, text=True, timeout=100)
+    assert "demo" in result.stdout
+
+
+def test_gui_without_a_display(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    result = nanorpc("gui", "--tab", "call")
+    assert result.returncode == 1
+    assert b"there is no display" in result.stderr
 
 
 def test_bench(directory: Path) -> None:
