@@ -75,6 +75,21 @@ func echo(t *testing.T, c *Client) {
 	}
 }
 
+// connectBare connects as a client does, without anything that keeps to the protocol afterwards. The connection is closed at the end of the test.
+func connectBare(t *testing.T, dir string) (*rendezvous.Conn, *wire.Segment) {
+	t.Helper()
+	peer, received, err := rendezvous.Dial(t.Context(), dir, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	segment, err := wire.Open(received.File, received.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(peer.Close(), segment.Close(), received.File.Close()) })
+	return peer, segment
+}
+
 // A client that rings for ever without a call keeps a leader busy, which may lead others as well: it is cut off, and nobody else notices.
 func TestClientThatRingsForEver(t *testing.T) {
 	dir := privateDirectory(t)
@@ -84,15 +99,7 @@ func TestClientThatRingsForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer bystander.Close()
-	peer, received, err := rendezvous.Dial(t.Context(), dir, service)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer received.File.Close()
-	segment, err := wire.Open(received.File, received.Size)
-	if err != nil {
-		t.Fatal(err)
-	}
+	peer, segment := connectBare(t, dir)
 	ended := make(chan struct{})
 	go func() {
 		peer.WaitEnd(nil) // returns when the server has closed its end
@@ -109,9 +116,6 @@ func TestClientThatRingsForEver(t *testing.T) {
 		select {
 		case <-ended:
 			echo(t, bystander)
-			if err := segment.Close(); err != nil {
-				t.Error(err)
-			}
 			return
 		default:
 		}
@@ -140,14 +144,7 @@ func TestClientThatBreaksTheProtocol(t *testing.T) {
 		{uint64(layout.RequestStart()), uint32(layout.MaxPayload) + 1},
 		{uint64(layout.RequestStart()), math.MaxUint32},
 	} {
-		peer, received, err := rendezvous.Dial(t.Context(), dir, service)
-		if err != nil {
-			t.Fatal(err)
-		}
-		segment, err := wire.Open(received.File, received.Size)
-		if err != nil {
-			t.Fatal(err)
-		}
+		peer, segment := connectBare(t, dir)
 		request := segment.Request(0)
 		atomic.StoreUint32(&request.Length, lie.length)
 		atomic.StoreUint64(&request.Offset, lie.offset)
@@ -161,9 +158,6 @@ func TestClientThatBreaksTheProtocol(t *testing.T) {
 		if wire.Done(atomic.LoadUint32(&segment.Reply(0).Word), 1) {
 			t.Errorf("%+v was answered", lie)
 		}
-		_ = peer.Close()
-		_ = segment.Close()
-		_ = received.File.Close()
 		echo(t, bystander)
 	}
 }
