@@ -239,6 +239,36 @@ func TestBatchErrors(t *testing.T) {
 	mustEcho(t, client, []byte("go on"))
 }
 
+// TestBatchWithLittleRoomForReplies: of a batch's replies few fit in the arena at a time, and they come in any order. Those that have come must be given back while
+// others wait for room.
+func TestBatchWithLittleRoomForReplies(t *testing.T) {
+	const arena, size, calls = 1 << 20, 1 << 18, 48
+	srv, where, _ := startServer(t, nanorpc.WithArena(arena), nanorpc.WithMaxPayload(arena))
+	err := srv.Handle("out-of-order", func(_ context.Context, request []byte) ([]byte, error) {
+		time.Sleep(time.Duration(request[0]*7%16) * time.Millisecond)
+		return bytes.Repeat(request, size), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	batch := dial(t, where).NewBatch()
+	for i := range byte(calls) {
+		batch.Add("out-of-order", []byte{i})
+	}
+	start := time.Now()
+	if err := batch.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d replies of %d bytes through an arena of %d in %v", calls, size, arena, time.Since(start))
+	for i := range calls {
+		if reply, err := batch.Reply(i); err != nil || len(reply) != size || reply[0] != byte(i) || reply[size-1] != byte(i) {
+			t.Errorf("reply %d: %d bytes, %v", i, len(reply), err)
+		}
+	}
+}
+
 func TestBatchDoesNotAllocate(t *testing.T) {
 	dir := t.TempDir()
 	startRole(t, "server", dir)

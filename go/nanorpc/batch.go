@@ -164,13 +164,15 @@ const (
 
 // collect waits for the replies of published calls, in whatever order they come, and gives back their slots.
 func (b *Batch) collect(wait link.Wait, calls []batchCall) {
+	l := b.client.endpoint
 	for ; len(calls) > 0; calls = calls[min(together, len(calls)):] {
 		some := calls[:min(together, len(calls))]
-		b.await(wait, some, calls)
+		b.await(wait, &some[len(some)-1], calls)
 		for i := range some {
 			if ahead := i + prefetchAhead; ahead < len(some) {
-				b.client.endpoint.PrefetchReply(some[ahead].slot)
+				l.PrefetchReply(some[ahead].slot)
 			}
+			b.await(wait, &some[i], calls)
 			b.finish(wait, &some[i])
 		}
 		b.release()
@@ -183,24 +185,25 @@ func (b *Batch) release() {
 	b.over = b.over[:0]
 }
 
-// await waits for the last of some calls. While that takes long it collects whatever else has been answered.
-func (b *Batch) await(wait link.Wait, some, all []batchCall) {
-	last := some[len(some)-1].slot
-	for some[len(some)-1].open {
+// await waits for a call. While that takes long it collects whatever else has been answered, and gives back all slots that it can: the reply may wait for the room
+// that others take.
+func (b *Batch) await(wait link.Wait, c *batchCall, all []batchCall) {
+	l := b.client.endpoint
+	for c.open && !l.Finished(c.slot) {
+		b.release()
 		slice := wait
 		if end := futex.Now() + lookAround; slice.Deadline == 0 || end < slice.Deadline {
 			slice.Deadline = end
 		}
-		_, err := b.client.endpoint.Await(last, slice)
+		_, err := l.Await(c.slot, slice)
 		if !errors.Is(err, link.ErrDeadline) || wait.Deadline != 0 && futex.Now() >= wait.Deadline {
 			return // finish will say what has come of it
 		}
 		for i := range all {
-			if all[i].open && b.client.endpoint.Finished(all[i].slot) {
+			if all[i].open && l.Finished(all[i].slot) {
 				b.finish(wait, &all[i])
 			}
 		}
-		b.release()
 	}
 }
 

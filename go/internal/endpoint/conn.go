@@ -198,8 +198,7 @@ func (c *conn) note(call *Call, took time.Duration) {
 		c.tally.times.add(took, c.untimed)
 		call.method.tally.times.add(took, c.untimed)
 		c.untimed, c.slept = 0, false
-		c.flush()
-		c.publishWaits()
+		c.waited()
 	}
 }
 
@@ -214,23 +213,18 @@ func (c *conn) flush() {
 	c.pending = count{}
 }
 
-// waited is called by the leader when a spin has ended in vain.
+// waited is called by the leader when a spin has ended in vain, and now and then when none does. It lets others read what only the leader may.
 func (c *conn) waited() {
 	c.flush()
-	c.publishWaits()
+	paid, sleeps := c.link.Waits()
+	c.paid.Store(paid)
+	c.sleeps.Store(sleeps)
 }
 
 // sleeping is called by the leader before it sleeps.
 func (c *conn) sleeping() {
 	c.resign()
 	c.slept = true
-}
-
-// publishWaits lets others read what only the leader may.
-func (c *conn) publishWaits() {
-	paid, sleeps := c.link.Waits()
-	c.paid.Store(paid)
-	c.sleeps.Store(sleeps)
 }
 
 // tell counts a call that was not run by the leader, or is not any more. took is negative if it has not been timed.

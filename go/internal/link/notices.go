@@ -68,7 +68,8 @@ func (n *Notices) sleep() {
 	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
 	if n.idle() {
 		futex.Wait(&n.bell.Bell, wire.BellSleeping, Wait{}.untilRelief(false, n.spinner.Spent).Deadline)
-		if n.idle() {
+		// Whoever has woken it, with a reply or in a hurry, has changed the bell: nobody has waited for long yet.
+		if atomic.LoadUint32(&n.bell.Bell) == wire.BellSleeping && n.idle() {
 			n.client.askForRelief()
 			futex.Wait(&n.bell.Bell, wire.BellSleeping, 0)
 		}
