@@ -1,9 +1,9 @@
 package pycore
 
 import (
-	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"nanorpc/go/internal/endpoint"
@@ -17,21 +17,12 @@ import (
 const slice = 50 * time.Millisecond
 
 // clients are the connections that Python has opened. A connection stays after its end, until Python has given back its slots.
-var clients table[*endpoint.Client]
+var clients table[*client]
 
-// Dial connects to a service and returns the client's number, or a failure with a text. It blocks up to the timeout in ns.
-func Dial(service, directory, spin string, timeout int64) int64 {
-	policy, err := futex.ParsePolicy(spin)
-	if err != nil {
-		return failure(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(timeout))
-	defer cancel()
-	c, err := endpoint.Dial(ctx, directory, service, policy)
-	if err != nil {
-		return failure(err)
-	}
-	return clients.add(c)
+// client is a connection.
+type client struct {
+	*endpoint.Client
+	collector atomic.Pointer[endpoint.Collector] // nil before ClientCollect
 }
 
 // ClientDescriptor returns a descriptor of the segment's file, which is the caller's to close.
@@ -194,7 +185,7 @@ func Abandon(client, slot int64) int64 {
 	return 0
 }
 
-func holder(client, slot int64) (*endpoint.Client, bool) {
+func holder(client, slot int64) (*client, bool) {
 	c, ok := clients.get(client)
 	if !ok || slot < 0 || slot >= wire.Slots {
 		return nil, false
@@ -203,12 +194,16 @@ func holder(client, slot int64) (*endpoint.Client, bool) {
 }
 
 // fits reports whether a request lies where Reserve would have put it: Python's mistakes must not become the server's.
-func fits(c *endpoint.Client, slot int, offset, length int64) bool {
+func fits(c *client, slot int, offset, length int64) bool {
 	return length >= 0 && length <= c.Layout().MaxPayload && c.Owns(slot, offset, length)
 }
 
-func await(c *endpoint.Client, slot int, deadline int64) int64 {
-	reply, err := c.Await(slot, sliced(deadline))
+func await(c *client, slot int, deadline int64) int64 {
+	return awaitUntil(c, slot, sliced(deadline), deadline)
+}
+
+func awaitUntil(c *client, slot int, w link.Wait, deadline int64) int64 {
+	reply, err := c.Await(slot, w)
 	switch {
 	case err != nil:
 		return pendingOr(err, deadline)

@@ -6,3 +6,11 @@ const placeUnit = 32
 // place packs an offset in the segment, in units of 32 bytes, and a length: both fit in 31 and 32 bits, as segments have less than 64 GiB
 // (wire.MaxArena) and payloads less than 4 GiB.
 func place(offset int64, length int) int64 { return offset/placeUnit<<32 | int64(length) }
+
+// lengthMask are the bits of a place that are its length.
+const lengthMask = 1<<32 - 1
+
+// unplace is the inverse of place.
+func unplace(place int64) (offset int64, length int) {
+	return place >> 32 * placeUnit, int(place & lengthMask)
+}

@@ -31,6 +31,8 @@ const (
 	statusInvalidHandle = 15
 	statusFailed        = 16 // anything else: the text says what
 	statusConnection    = 17 // a server's connection has ended: its number is in the higher bits
+	statusCancelled     = 18 // the caller of a watched call does not wait any more: its ticket is in the higher bits
+	statusException     = 19 // as statusRemote; what lies at Reply is no text but an exception
 )
 
 // statusBits are the low bits of a failure; the higher ones are the number of its text.
@@ -78,6 +80,8 @@ func replyStatus(s wire.Status) int64 {
 	switch s {
 	case wire.StatusHandlerError:
 		return -statusRemote
+	case wire.StatusHandlerException:
+		return -statusException
 	case wire.StatusUnknownMethod:
 		return -statusUnknownMethod
 	case wire.StatusTooLarge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,3 +17,32 @@ def flat(payload: Buffer) -> memoryview | bytes:
     """Return the bytes of an object with the buffer protocol, which must be in C order, without copying them."""
     view = memoryview(payload)
     return view.cast("B") if view.nbytes else b""  # a view without bytes cannot be cast
+
+
+class Parts(ABC):
+    """A payload that is written to its place in parts, so that its data is copied once."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return its length in bytes."""
+
+    @abstractmethod
+    def write(self, into: memoryview) -> None:
+        """Write it to a place of that length."""
+
+
+_SHORT = 4096
+"""Up to this many bytes, copying parts once more costs less than dealing with them."""
+
+
+def plain(payload: Buffer | Parts) -> memoryview | bytes | bytearray | Parts:
+    """Return a payload as bytes without copying them, unless it is short parts. Parts that are long stay what they are."""
+    if not isinstance(payload, Parts):
+        return flat(payload)
+    if len(payload) > _SHORT:
+        return payload
+    joined = bytearray(len(payload))
+    payload.write(memoryview(joined))
+    return joined

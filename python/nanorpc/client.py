@@ -3,72 +3,79 @@
 from __future__ import annotations
 
 import threading
-import time
 import warnings
+from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from nanorpc._buffer import flat
-from nanorpc._loader import check_fork, checked, core, failure, forked
-from nanorpc._place import service_directory
-from nanorpc._segment import map_segment
-from nanorpc.errors import Status, exception, status_of
-from nanorpc.introspection import DESCRIBE, STATS, ServiceInfo, Stats, decode
+from nanorpc._channel import Channel, dial
+from nanorpc.batch import Batch
+from nanorpc.introspection import DESCRIBE, STATS, MethodInfo, ServiceInfo, Stats, decode
+from nanorpc.loan import Lease, Loan
+from nanorpc.method import Method, Signatures
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
+    from nanorpc._collector import Collector
+    from nanorpc.codec import Codec
+    from nanorpc.remote import ErrorRegistry
 
-_PLACE_SHIFT = 32
-_PLACE_UNIT_SHIFT = 5
-_LENGTH_MASK = (1 << _PLACE_SHIFT) - 1
+Result = TypeVar("Result")
+Interface = TypeVar("Interface")
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds that connecting may take unless something else is said."""
 
 
-def connect(service: str, *, directory: str | None = None, timeout: float = 5.0, spin: str = "adaptive") -> Client:
-    """Connect to the server of a service.
+def connect(
+    service: str,
+    *,
+    directory: str | None = None,
+    timeout: float | None = None,
+    spin: str = "adaptive",
+    errors: ErrorRegistry | None = None,
+    pickle: bool = False,
+) -> Client:
+    """Connect to the server of a service. Blocks until it has answered; signals are handled meanwhile.
 
     :param service: its name.
     :param directory: where services are found; else ``$NANORPC_DIR``, ``$XDG_RUNTIME_DIR/nanorpc`` or ``/tmp/nanorpc-<uid>``.
-    :param timeout: how many seconds connecting may take, up to 5.
+    :param timeout: how many seconds connecting may take, and each call for which nothing else is said; ``None``: 5 seconds to connect, and no
+        limit for calls.
     :param spin: ``"adaptive"`` waits for a reply by spinning for up to 50 µs, and then sleeps; ``"busy"`` never sleeps; ``"none"`` never spins.
+    :param errors: the exceptions that may come back as themselves.
+    :param pickle: send what MessagePack does not know by :mod:`pickle`, and unpickle what the server has sent so: only for a server that you trust.
     :raises ServerNotFound: nobody serves this name.
     :raises NotAllowed: the server is another user's, or others can write to the directory.
     :raises SharedMemoryExhausted: /dev/shm has no room for the connection.
     :raises DeadlineExceeded: the server has not answered in time.
     """
-    handle = checked(core().pycore_Dial(service, service_directory(directory), spin, max(int(timeout * 1e9), 1)))
-    return Client(service, handle)
+    return Client(dial(service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors), timeout, pickle)
 
 
 class Client:
     """A connection to a server, made by :func:`connect`. It is a context manager that closes the connection.
 
+    The service's methods are attributes: ``client.add(2, 3)``. See :class:`Method`. One whose name is an attribute of the client itself, or no
+    identifier, is ``client.method("close")``.
+
     All methods may be called from several threads at once. Up to 256 calls are in flight; more wait their turn.
     """
 
-    def __init__(self, service: str, handle: int) -> None:
-        self._closed = True  # until there is something to close
-        self._core = core()
-        self._service = service
-        self._handle = handle
-        try:
-            self._map = map_segment(self._core.pycore_ClientDescriptor(handle), self._core.pycore_ClientSize(handle))
-        except BaseException:
-            self._core.pycore_ClientClose(handle)
-            self._core.pycore_ClientForget(handle)
-            raise
-        self._inline = self._core.pycore_InlineCapacity()
-        self._call = self._core.pycore_Call
-        self._methods: dict[str, int] = {}
-        # Slots that no thread uses, each with the offset of its inline payload. Appending and popping are atomic.
-        self._idle: list[tuple[int, int]] = []
-        self._waiting = 0  # threads that wait for a slot of the core: slots go back there meanwhile
-        self._lock = threading.Lock()  # guards what follows
-        self._acquired = 0  # slots taken from the core
-        self._forgotten = False
-        self._closed = False
+    def __init__(self, channel: Channel, timeout: float | None, pickle: bool) -> None:
+        self._channel = channel
+        self._timeout = timeout
+        self._pickle = pickle
+        self._lock = threading.Lock()  # guards the making of the collector
+        self._codec_made: Codec | None = None
+        self._collector_made: Collector | None = None
+        self._signatures = Signatures(lambda: self.describe().details)
+        if timeout is None:
+            # The method below says what it does. One call of a Python function less is a twentieth of the round trip.
+            self.__dict__["call"] = channel.call
 
     def __repr__(self) -> str:
-        return f"<nanorpc.Client of {self._service!r}{', closed' if self._closed else ''}>"
+        return f"<nanorpc.Client of {self.service!r}{', closed' if self._channel.closed else ''}>"
 
     def __enter__(self) -> Client:
         return self
@@ -77,27 +84,39 @@ class Client:
         self.close()
 
     def __del__(self) -> None:
-        if not self._closed:
+        channel = self.__dict__.get("_channel")
+        if channel is not None and not channel.closed:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
             self.close()
+
+    def __getattr__(self, name: str) -> Method[Any]:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        method = self.__dict__[name] = self.method(name)
+        return method
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(() if self._channel.closed else (method.name for method in self.methods()))})
 
     @property
     def service(self) -> str:
         """The name of the service."""
-        return self._service
+        return self._channel.service
 
     @property
     def max_payload(self) -> int:
         """The longest request and reply, in bytes."""
-        return checked(self._core.pycore_ClientMaxPayload(self._handle))
+        return self._channel.max_payload
 
     def call(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> bytes:
-        """Call a method and return its reply. Blocks until the reply is there; signals are handled meanwhile.
+        """Call a method with bytes and return its reply. Blocks until the reply is there; signals are handled meanwhile.
+
+        This is what everything else is built on, and for methods that take and return bytes. Those with types are called as attributes.
 
         :param method: the method's name.
         :param payload: the request: ``bytes`` or anything else with the buffer protocol, in C order. It is copied before the call.
-        :param timeout: how many seconds the call may take; ``None``: for ever.
-        :raises RemoteError: the method failed; the message is its error's.
+        :param timeout: how many seconds the call may take; ``None``: what :func:`connect` was given.
+        :raises RemoteError: the method raised an exception; or the exception itself, if both ends have registered it.
         :raises DeadlineExceeded: the timeout has passed.
         :raises UnknownMethod: the server has no such method.
         :raises PayloadTooLarge: the request or the reply exceeds the server's limit.
@@ -105,43 +124,52 @@ class Client:
         :raises ClientClosed: this client is closed, perhaps by another thread during the call.
         :raises ForkError: this process was forked from the one that connected.
         """
-        check_fork()
-        if type(payload) is not bytes:
-            payload = flat(payload)
-        length = len(payload)
-        number = self._methods.get(method)
-        if number is None:
-            number = self._methods[method] = self._core.pycore_MethodID(method)
-        deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
-        try:
-            slot, offset = entry = self._idle.pop()
-        except IndexError:
-            slot, offset = entry = self._acquire(deadline)
-        submitted = False
-        try:
-            if length > self._inline:
-                offset = self._reserve(slot, length, deadline)
-            self._map[offset : offset + length] = payload
-            submitted = True
-            result = self._call(self._handle, slot, number, offset, length, deadline)
-            if result < 0:
-                result = self._finish(slot, result, method, deadline)
-            size = result & _LENGTH_MASK
-            start = result >> _PLACE_SHIFT << _PLACE_UNIT_SHIFT
-            reply = self._map[start : start + size]
-            if size > self._inline or length > self._inline:
-                self._core.pycore_Recycle(self._handle, slot)
-        except BaseException:
-            # Also a KeyboardInterrupt: the call goes on without us, and the slot is free when it has ended.
-            self._drop(slot, submitted)
-            raise
-        if self._waiting or self._closed:
-            self._drop(slot, False)
-        else:
-            self._idle.append(entry)
-            if self._closed:  # after the append: close() may have looked before it
-                self._drop_idle()
-        return reply
+        return self._channel.call(method, payload, timeout=self._timeout if timeout is None else timeout)
+
+    @overload
+    def method(self, name: str) -> Method[Any]: ...
+    @overload
+    def method(self, name: str, returns: type[Result]) -> Method[Result]: ...
+    def method(self, name: str, returns: Any = Any) -> Method[Any]:
+        """Return a method of the service, whether or not it exists, with the type that its result is to have.
+
+        :param returns: any type that msgspec knows, such as a dataclass: results are checked, and made into it. Else they are what MessagePack has: numbers, text,
+            bytes, lists, dicts, and arrays.
+        """
+        return Method(self._channel, name, self._codec, self._collector, self._signatures, self._timeout, 0, returns)
+
+    def bind(self, interface: type[Interface]) -> Interface:
+        """Return the service's methods as an object of the type of ``interface``, a class (a :class:`typing.Protocol`, say) that declares them: with the types of
+        its annotations, so that tools know them, and results are made into what they say.
+        """
+        from nanorpc.interface import bound
+
+        made: Interface = bound(interface, self.method)
+        return made
+
+    def batch(self, *, timeout: float | None = None) -> Batch:
+        """Return a :class:`Batch`: calls that are made together when its ``with`` block ends.
+
+        :param timeout: how many seconds that may take; ``None``: what :func:`connect` was given.
+        """
+        return Batch(self._channel, self._codec, self._signatures, self._timeout if timeout is None else timeout)
+
+    def loan(self, method: str, length: int, *, timeout: float | None = None) -> Loan:
+        """Return ``length`` bytes of shared memory in which the request of a method is written, so that it is never copied. See :class:`Loan`. Blocks while
+        there is no room.
+
+        :raises PayloadTooLarge: the server does not accept that much.
+        :raises DeadlineExceeded: there was no room in time.
+        """
+        return Loan.make(self._channel, method, length, self._timeout if timeout is None else timeout)
+
+    def call_lease(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Lease:
+        """Do what :meth:`call` does, but return the reply where it lies, without copying it."""
+        return Lease.of_call(self._channel, method, payload, self._timeout if timeout is None else timeout)
+
+    def future(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Future[bytes]:
+        """Do what :meth:`call` does, but return at once. The future has the reply, or the exception. Cancelling it gives the call up."""
+        return self._collector().start(method, payload, self._timeout if timeout is None else timeout, bytes)
 
     def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
         """Ask the server for its methods and limits. Blocks until it has answered.
@@ -149,7 +177,11 @@ class Client:
         :param timeout: how many seconds that may take; ``None``: for ever.
         :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
         """
-        return decode(self._service, self.call(DESCRIBE, timeout=timeout), ServiceInfo)
+        return decode(self.service, self._channel.call(DESCRIBE, timeout=timeout), ServiceInfo)
+
+    def methods(self, *, timeout: float | None = 5.0) -> list[MethodInfo]:
+        """Ask the server for its methods with their signatures; of one that says none, as servers in Go, there is the name. Blocks until it has answered."""
+        return self.describe(timeout=timeout).details
 
     def stats(self, *, timeout: float | None = 5.0) -> Stats:
         """Ask the server what it has counted since it was made: calls, errors, times, memory. Blocks until it has answered.
@@ -160,97 +192,26 @@ class Client:
         :param timeout: how many seconds that may take; ``None``: for ever.
         :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
         """
-        return decode(self._service, self.call(STATS, timeout=timeout), Stats)
+        return decode(self.service, self._channel.call(STATS, timeout=timeout), Stats)
 
     def close(self) -> None:
-        """End the connection. Calls in other threads raise :class:`ClientClosed`. Closing again does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        if forked():  # the connection is the parent's
-            return
-        self._core.pycore_ClientClose(self._handle)
-        self._drop_idle()
-        self._forget_if_unused()
+        """End the connection. Calls in other threads raise :class:`ClientClosed`. Closing again does nothing.
 
-    def _acquire(self, deadline: int) -> tuple[int, int]:
-        """Take a slot from the core."""
+        Loans, leases and arrays stay as they are: their memory is there until they are gone.
+        """
+        self._channel.close()
+
+    def _codec(self) -> Codec:
+        if self._codec_made is None:
+            from nanorpc.codec import Codec
+
+            self._codec_made = Codec(pickle=self._pickle)
+        return self._codec_made
+
+    def _collector(self) -> Collector:
         with self._lock:
-            if self._forgotten:
-                raise exception(Status.CLOSED)
-            self._acquired += 1  # before the slot is ours: the map must stay
-            self._waiting += 1
-        result = -Status.PENDING
-        try:
-            while result == -Status.PENDING:
-                result = self._core.pycore_Acquire(self._handle, deadline)
-                if result == -Status.PENDING and self._idle:
-                    try:
-                        return self._idle.pop()
-                    except IndexError:
-                        pass
-        finally:
-            with self._lock:
-                self._waiting -= 1
-                if result < 0:
-                    self._acquired -= 1
-            if result < 0:
-                self._forget_if_unused()
-        if result < 0:
-            raise failure(result)
-        return result, self._core.pycore_Reserve(self._handle, result, 0, 0)
+            if self._collector_made is None:
+                from nanorpc._collector import Collector
 
-    def _reserve(self, slot: int, length: int, deadline: int) -> int:
-        """Return the offset for a request that does not fit in its slot."""
-        result = -Status.PENDING
-        while result == -Status.PENDING:
-            result = self._core.pycore_Reserve(self._handle, slot, length, deadline)
-        if result == -Status.TOO_LARGE:
-            raise exception(Status.TOO_LARGE, f"a request of {length} bytes; the server accepts {self.max_payload}")
-        return checked(result)
-
-    def _finish(self, slot: int, result: int, method: str, deadline: int) -> int:
-        """Wait for a call that has not ended with a reply yet. Returns the place of the reply, or raises."""
-        while result == -Status.PENDING:
-            result = self._core.pycore_Await(self._handle, slot, deadline)
-        if result >= 0:
-            return result
-        status = status_of(result)
-        text = ""
-        if status in (Status.REMOTE, Status.TOO_LARGE, Status.EXHAUSTED):
-            place = self._core.pycore_Reply(self._handle, slot)
-            if place >= 0:
-                start = place >> _PLACE_SHIFT << _PLACE_UNIT_SHIFT
-                text = self._map[start : start + (place & _LENGTH_MASK)].decode(errors="replace")
-        elif status is Status.UNKNOWN_METHOD:
-            text = f"service {self._service} has no method {method!r}"
-        elif status is Status.DEADLINE:
-            text = f"no reply to {method} in time"
-        raise exception(status, text)
-
-    def _drop(self, slot: int, submitted: bool) -> None:
-        """Give a slot back to the core."""
-        if submitted:
-            self._core.pycore_Abandon(self._handle, slot)
-        else:
-            self._core.pycore_Release(self._handle, slot)
-        with self._lock:
-            self._acquired -= 1
-        self._forget_if_unused()
-
-    def _drop_idle(self) -> None:
-        while self._idle:
-            try:
-                slot, _ = self._idle.pop()
-            except IndexError:
-                return
-            self._drop(slot, False)
-
-    def _forget_if_unused(self) -> None:
-        """Unmap the segment of a closed client that no thread uses."""
-        with self._lock:
-            if not self._closed or self._acquired or self._forgotten:
-                return
-            self._forgotten = True
-        self._map.close()
-        self._core.pycore_ClientForget(self._handle)
+                self._collector_made = Collector(self._channel)
+            return self._collector_made

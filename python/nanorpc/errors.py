@@ -8,6 +8,9 @@ from enum import IntEnum
 class NanoRPCError(Exception):
     """Anything that went wrong with a connection, a call or a server."""
 
+    sent: bool = True
+    """Whether the method may have run: False if the call failed before its request was sent."""
+
 
 class ServerNotFound(NanoRPCError, ConnectionError):
     """Nobody serves this name."""
@@ -61,6 +64,10 @@ class InvalidOption(NanoRPCError, ValueError):
     """A size or a spin policy that cannot be."""
 
 
+class Released(NanoRPCError, ValueError):
+    """The memory of a loan or a lease has been released, or sent."""
+
+
 class ForkError(NanoRPCError):
     """The core was loaded before this process was forked, and cannot be used in it."""
 
@@ -85,6 +92,8 @@ class Status(IntEnum):
     INVALID_HANDLE = 15
     FAILED = 16
     CONNECTION = 17
+    CANCELLED = 18
+    EXCEPTION = 19
 
 
 STATUS_BITS = 8

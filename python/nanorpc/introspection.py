@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from nanorpc.errors import Incompatible
@@ -15,6 +15,51 @@ STATS = "nanorpc.stats"
 """The reserved method that answers with a :class:`Stats`."""
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterInfo:
+    """An argument that a method takes."""
+
+    name: str
+    type: str
+    """As the service's language writes it."""
+    required: bool
+    keyword_only: bool = False
+    default: str = ""
+    """As JSON; empty if there is none, or none that JSON has."""
+    schema: str = ""
+    """JSON Schema of the type; may be empty."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}" + ("" if self.required else f" = {self.default or '...'}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodInfo:
+    """What a server says of a method."""
+
+    name: str
+    kind: str = ""
+    """``"typed"``: it takes arguments; ``"bytes"`` and ``"raw"``: bytes, see :meth:`Client.call`; empty: the server does not say."""
+    parameters: list[ParameterInfo] = field(default_factory=list)
+    """Of a typed one."""
+    returns: str = ""
+    """The type of its result, as the service's language writes it."""
+    doc: str = ""
+    idempotent: bool = False
+    """Calling it twice does no more than calling it once."""
+    coroutine: bool = False
+    """It is a coroutine function."""
+
+    def __str__(self) -> str:
+        if self.kind != "typed":
+            return f"{self.name}(bytes) -> bytes" if self.kind else self.name
+        parameters = [str(parameter) for parameter in self.parameters]
+        first_named = next((i for i, parameter in enumerate(self.parameters) if parameter.keyword_only), None)
+        if first_named is not None:
+            parameters.insert(first_named, "*")
+        return f"{self.name}({', '.join(parameters)}) -> {self.returns}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +76,16 @@ class ServiceInfo:
     """The longest request and reply, in bytes."""
     arena: int
     """Bytes of shared memory that each connection may take for requests, and as many for replies."""
+    version: str = ""
+    """The service's; may be empty."""
+    doc: str = ""
+    """What it is for; may be empty."""
+    details: list[MethodInfo] = field(default_factory=list)
+    """The methods with what the server says of them, in the order of its code; of those of which it says nothing, the names, after the others."""
+
+    def __post_init__(self) -> None:
+        said = {method.name for method in self.details}
+        self.details.extend(MethodInfo(name=name) for name in self.methods if name not in said)
 
 
 class TimeBucket(NamedTuple):

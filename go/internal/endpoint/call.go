@@ -69,8 +69,17 @@ func (c *Call) PeerPID() int { return c.conn.peer.PeerPID() }
 // Connection returns the number of the call's connection, unique within the server.
 func (c *Call) Connection() int64 { return c.conn.id }
 
+// Inline returns where a reply lies for which there is no need to Allocate: of at most wire.InlineCapacity bytes.
+func (c *Call) Inline() int64 { return c.conn.link.ReplyInline(c.Call) }
+
+// GivenUp reports whether the caller has given the call up, or is gone.
+func (c *Call) GivenUp() bool { return c.conn.link.Err() != nil || c.conn.ended(c.Handle()) }
+
 // Detach keeps the call open when its handler returns. Another goroutine must answer it: until then Shutdown waits for it.
 func (c *Call) Detach() *Call {
+	if c.detached {
+		return c // a worker's, from the queue
+	}
 	c.detached = true
 	c.method.running.Add(1)
 	kept := *c

@@ -37,15 +37,17 @@ type conn struct {
 	// turn is odd while the leader runs a handler. Whoever makes it even leads: the leader, when the handler returns, or who relieves it.
 	turn    atomic.Uint64
 	watched atomic.Bool // by the monitor
+	aside   atomic.Bool // the leader, a Worker, runs a call of another connection
 
 	// The leader's own, which pass on with the leadership:
 	drained int // calls served while draining
 	last    cachedMethod
-	pending count  // calls of the last method that have not been added to its tally yet
-	untimed uint64 // calls since the last one whose time was taken
-	polls   bool   // the leader looks at other connections as well: this is the poller's owner
-	tired   bool   // nobody else is to wait for calls, the leader is to sleep
-	slept   bool   // the leader has slept since the last call: another reading of the clock is nothing beside that
+	pending count   // calls of the last method that have not been added to its tally yet
+	untimed uint64  // calls since the last one whose time was taken
+	polls   bool    // the leader looks at other connections as well: this is the poller's owner
+	tired   bool    // nobody else is to wait for calls, the leader is to sleep
+	slept   bool    // the leader has slept since the last call: another reading of the clock is nothing beside that
+	worker  *Worker // the leader, if it is one
 
 	tally   tally                  // of this connection
 	refused atomic.Uint64          // calls that came to no handler
@@ -60,77 +62,6 @@ type conn struct {
 
 	releasing sync.Mutex // guards released, and the segment against those who are not workers
 	released  bool
-}
-
-// lead leads the connection, and others after it. See poller.
-func (c *conn) lead() {
-	for c != nil {
-		c = c.take()
-	}
-}
-
-// take takes calls until the connection ends or somebody else leads. It returns another connection that the leader is to lead now, or nil.
-func (c *conn) take() *conn {
-	defer c.workers.Done()
-	call := Call{conn: c} // one for all calls of this leader: a handler's pointer to it moves it to the heap
-	for {
-		if err := c.link.Next(&call.Call); err != nil {
-			other, leads := c.interrupted(err)
-			if !leads {
-				return other
-			}
-			continue
-		}
-		call.renew()
-		m := c.admit(&call)
-		if m == nil {
-			continue
-		}
-		call.method = m
-		free := m.reserved || c.server.tryStart()
-		if !free || !m.quick() {
-			c.flush()
-			c.workers.Add(1)
-			c.open.Add(1)
-			m.running.Add(1)
-			go c.lead()
-			if free || c.server.start(&call) {
-				took := c.timed(&call, m)
-				c.server.ended(m)
-				c.tell(&call, took)
-			} else {
-				c.refused.Add(1)
-			}
-			m.running.Add(-1)
-			c.callClosed()
-			return nil
-		}
-		timed := c.untimed >= sampleEvery-1 || c.slept
-		turn := c.turn.Load() + 1
-		c.turn.Store(turn)     // seen by who relieves the leader; the exchange below takes the leadership back
-		if !c.watched.Load() { // see watched.forgotten
-			c.server.monitor.add(c)
-		}
-		took := time.Duration(-1)
-		if timed {
-			took = c.timed(&call, m)
-		} else {
-			call.run(m.handler)
-		}
-		c.server.ended(m)
-		if !c.turn.CompareAndSwap(turn, turn+1) {
-			m.took(quickLimit + 1)
-			c.tell(&call, took)
-			return nil
-		}
-		c.note(&call, took)
-		// Calls that keep coming must not keep those on other connections waiting.
-		if timed && c.elsewhere() {
-			if other := c.leave(); other != nil {
-				return other
-			}
-		}
-	}
 }
 
 // interrupted deals with what Next returns instead of a call. It reports whether the leader goes on; if not, it is to lead another connection, if that is not nil.
@@ -157,6 +88,9 @@ func (c *conn) interrupted(err error) (other *conn, leads bool) {
 
 // elsewhere reports whether there are calls on other connections, for which this leader looks as well.
 func (c *conn) elsewhere() bool {
+	if c.worker != nil && c.server.pulled.queued() {
+		return true
+	}
 	p := &c.server.poller
 	if !c.polls {
 		c.polls = p.claim(c)
@@ -225,6 +159,9 @@ func (c *conn) waited() {
 func (c *conn) sleeping() {
 	c.resign()
 	c.slept = true
+	if c.worker != nil {
+		c.server.pulled.doze(c.worker)
+	}
 }
 
 // tell counts a call that was not run by the leader, or is not any more. took is negative if it has not been timed.
@@ -291,15 +228,6 @@ func (c *conn) relieve() {
 			return
 		}
 	}
-}
-
-// timed runs the call and remembers how long the method took.
-func (c *conn) timed(call *Call, m *method) time.Duration {
-	start := time.Now()
-	call.run(m.handler)
-	took := time.Since(start)
-	m.took(took)
-	return took
 }
 
 // admit returns the method to run, or answers the call and returns nil.

@@ -17,8 +17,10 @@ const (
 // method is a handler and how long it usually takes.
 type method struct {
 	name     string
-	reserved bool // every server has it
-	handler  Handler
+	reserved bool         // every server has it
+	pulled   bool         // workers run it
+	number   int          // in the order of registration, without the reserved ones; immutable
+	handler  Handler      // nil if pulled
 	streak   atomic.Int32 // quick calls in a row, up to quickCalls
 	running  atomic.Int32 // calls that are being run, other than by leaders
 	tally    tally        // of all connections

@@ -33,7 +33,7 @@ type Options struct {
 	Layout    wire.Layout  // of every connection's segment
 	Spin      futex.Policy // of the leaders
 	Logger    *slog.Logger
-	Ended     func(connection int64) // called when a connection has ended and none of its calls is open; may be nil
+	TellEnded bool // Worker.Next is to return the ends of connections
 	// Concurrency is how many handlers run at once, 0: any number.
 	Concurrency int
 }
@@ -43,8 +43,10 @@ type Server struct {
 	service string
 	options Options
 	started time.Time // immutable
+	details Details   // immutable once it listens
 
-	registration sync.Mutex                         // serialises Handle
+	registration sync.Mutex                         // guards registered, and serialises changes of methods
+	registered   int                                // methods, without the reserved ones
 	methods      atomic.Pointer[map[uint64]*method] // replaced as a whole, so that lookups need no lock
 
 	mu          sync.Mutex // guards what follows
@@ -59,6 +61,7 @@ type Server struct {
 	monitor  *monitor
 	sleeping *futex.Permits // of leaders
 	poller   poller
+	pulled   *pulled
 	running  chan struct{} // of capacity Concurrency: holds one for each handler that runs; nil: no limit
 }
 
@@ -79,6 +82,7 @@ func NewServer(service string, options Options) *Server {
 		cancel:      cancel,
 		monitor:     newMonitor(),
 		sleeping:    futex.NewPermits(maxSleepers),
+		pulled:      newPulled(),
 	}
 	if options.Concurrency > 0 {
 		s.running = make(chan struct{}, options.Concurrency)
@@ -92,19 +96,28 @@ func NewServer(service string, options Options) *Server {
 
 // Handle registers the handler of a method.
 func (s *Server) Handle(name string, h Handler) error {
+	_, err := s.register(&method{name: name, handler: h})
+	return err
+}
+
+// register adds a method and returns its number.
+func (s *Server) register(m *method) (int, error) {
+	name := m.name
 	if name == "" || len(name) > 255 || strings.HasPrefix(name, reservedPrefix) {
-		return fmt.Errorf("%w %q: use 1 to 255 bytes, not beginning with %q", ErrMethodName, name, reservedPrefix)
+		return 0, fmt.Errorf("%w %q: use 1 to 255 bytes, not beginning with %q", ErrMethodName, name, reservedPrefix)
 	}
 	s.registration.Lock()
 	defer s.registration.Unlock()
 	methods := maps.Clone(*s.methods.Load())
 	id := wire.MethodID(name)
 	if other, ok := methods[id]; ok {
-		return fmt.Errorf("%w: %q has the number of %q", ErrMethodUsed, name, other.name)
+		return 0, fmt.Errorf("%w: %q has the number of %q", ErrMethodUsed, name, other.name)
 	}
-	methods[id] = &method{name: name, handler: h}
+	m.number = s.registered
+	s.registered++
+	methods[id] = m
 	s.methods.Store(&methods)
-	return nil
+	return m.number, nil
 }
 
 // Methods returns the names of the registered methods, sorted, without the reserved ones.
@@ -226,6 +239,16 @@ func (s *Server) File(connection int64) *os.File {
 	return nil
 }
 
+// PeerPID returns the process id of a connection's client, and whether the connection is there.
+func (s *Server) PeerPID(connection int64) (int, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.connections[connection]; c != nil {
+		return c.peer.PeerPID(), true
+	}
+	return 0, false
+}
+
 // Size returns the size of every connection's segment in bytes.
 func (s *Server) Size() int64 { return s.options.Layout.Size() }
 
@@ -253,8 +276,8 @@ func (s *Server) remove(c *conn) {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
-	if s.options.Ended != nil {
-		s.options.Ended(c.id)
+	if s.options.TellEnded {
+		s.Notify(Notice{Number: c.id})
 	}
 }
 

@@ -89,7 +89,7 @@ func (c *conn) stats(now time.Time) (ConnectionStats, bool) {
 
 // leading returns the method that the leader runs, or nil.
 func (c *conn) leading() *method {
-	if c.turn.Load()%2 == 0 {
+	if c.turn.Load()%2 == 0 || c.aside.Load() {
 		return nil
 	}
 	return c.current.Load()

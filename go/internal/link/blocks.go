@@ -27,7 +27,7 @@ func (c *Client) allocate(size int64, w Wait) (int64, error) {
 			select {
 			case <-room:
 			case <-ticker.C:
-				c.reap()
+				c.Reap()
 			case <-w.done():
 			case <-c.ended:
 			}

@@ -30,6 +30,8 @@ type Client struct {
 	room    chan struct{} // closed and replaced when a block is freed that somebody waits for
 	waiting int
 
+	brief brief
+
 	ring func() // tells a parked server, over the socket; immutable
 
 	cause    atomic.Pointer[error] // why the connection has ended

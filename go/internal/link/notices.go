@@ -91,6 +91,13 @@ func (c *Client) Hurry() {
 	}
 }
 
+// AskForNotice has the reply to a submitted call announced to Notices after all. It reports true if the reply has come already: then there may be no notice.
+func (c *Client) AskForNotice(slot int) (finished bool) {
+	// Stored before the reply's word is loaded: Server.Publish exchanges that, and then looks for the flag.
+	atomic.StoreUint32(&c.segment.Request(slot).Word, wire.Word(c.calls[slot].generation, wire.StateCall|wire.FlagNotify))
+	return c.Finished(slot)
+}
+
 // Finished reports whether the reply of the slot's last call is complete.
 func (c *Client) Finished(slot int) bool {
 	return wire.Done(atomic.LoadUint32(&c.segment.Reply(slot).Word), c.calls[slot].generation)

@@ -19,6 +19,9 @@ const (
 	maxRoomInterval = 2 * time.Millisecond
 )
 
+// ReplyInline returns the offset of a short reply's place, in its slot.
+func (s *Server) ReplyInline(call Call) int64 { return s.segment.ReplyInline(call.Slot) }
+
 // TryAllocate is Allocate where nothing has to be waited for. It reports false also for what is too large; Allocate says why.
 func (s *Server) TryAllocate(call Call, length int) (int64, bool) {
 	if length <= wire.InlineCapacity {
@@ -113,7 +116,8 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	if before&wire.FlagWaiting != 0 {
 		futex.Wake(&reply.Word, 1)
 	}
-	if call.notify {
+	// After the exchange: Client.AskForNotice stores the flag and then looks for the reply.
+	if word := atomic.LoadUint32(&s.segment.Request(call.Slot).Word); word&wire.FlagNotify != 0 && wire.Generation(word) == call.generation {
 		s.notify(call.Slot)
 	}
 }

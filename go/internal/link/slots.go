@@ -161,7 +161,7 @@ func (c *Client) queueForSlot(w Wait) (int, error) {
 			c.leaveQueue(turn)
 			return 0, w.Context.Err()
 		case <-ticker.C:
-			c.reap()
+			c.Reap()
 			if err := w.over(); err != nil {
 				c.leaveQueue(turn)
 				return 0, err
@@ -191,9 +191,9 @@ func (c *Client) putAll(slots []int) {
 	}
 }
 
-// reap frees the slots of abandoned calls whose late replies have come. Unlike other operations it holds no slot that keeps the segment
+// Reap frees the slots of abandoned calls whose late replies have come; who waits in Acquire or Reserve does it as well. Unlike other operations it holds no slot that keeps the segment
 // mapped.
-func (c *Client) reap() {
+func (c *Client) Reap() {
 	c.unmapping.Lock()
 	defer c.unmapping.Unlock()
 	if c.unmapped {

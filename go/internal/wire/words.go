@@ -71,4 +71,6 @@ const (
 	StatusDeadline      Status = 5 // the handler gave up because the deadline had passed
 	StatusExhausted     Status = 6 // the reply arena stayed full
 	StatusShutdown      Status = 7 // the server is shutting down and did not run the handler
+	// StatusHandlerException is StatusHandlerError with more than a text: the reply is a MessagePack map, as docs/protocol.md has it.
+	StatusHandlerException Status = 8
 )

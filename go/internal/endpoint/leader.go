@@ -1,0 +1,150 @@
+package endpoint
+
+import "time"
+
+// leader takes a connection's calls, one after the other. It belongs to one goroutine, or to a Worker.
+type leader struct {
+	conn  *conn // that it leads, or of the call that it still runs
+	call  Call  // one for all calls: a handler's pointer to it moves it to the heap
+	turn  uint64
+	leads bool // while a call is run: it leads the connection; else another leader has been started
+	start time.Time
+	timed bool // since start
+}
+
+// lead leads the connection, and others after it. See poller.
+func (c *conn) lead() {
+	l := &leader{}
+	for c != nil {
+		c.worker = nil
+		l.conn, l.call.conn = c, c
+		c = l.serve()
+	}
+}
+
+// serve takes and runs calls until the connection ends or somebody else leads. It returns another connection that the leader is to lead now, or nil.
+func (l *leader) serve() *conn {
+	c := l.conn
+	for {
+		m, other, leads := l.next()
+		if !leads {
+			c.workers.Done()
+			return other
+		}
+		if m == nil {
+			continue
+		}
+		if m.pulled {
+			if l.handOver() {
+				return nil
+			}
+			continue
+		}
+		if !l.begin(m) {
+			c.workers.Done()
+			return nil
+		}
+		l.call.run(m.handler)
+		if !l.end() {
+			c.workers.Done()
+			return nil
+		}
+		if other := l.moveOn(); other != nil {
+			c.workers.Done()
+			return other
+		}
+	}
+}
+
+// next waits for a call, and returns its method; or nil if there is nothing to run: then the leader goes on, or it leads the connection no more, and is to lead
+// another one if that is not nil.
+func (l *leader) next() (m *method, other *conn, leads bool) {
+	if err := l.conn.link.Next(&l.call.Call); err != nil {
+		other, leads = l.conn.interrupted(err)
+		return nil, other, leads
+	}
+	l.call.renew()
+	m = l.conn.admit(&l.call)
+	l.call.method = m
+	return m, nil, true
+}
+
+// begin is called before the method is run. It leaves the connection to another leader if that may take long. It reports false if there is nothing more to do: the
+// call's context has ended while it waited for the server's other calls, and it has been answered.
+func (l *leader) begin(m *method) bool {
+	c := l.conn
+	free := m.reserved || c.server.tryStart()
+	if !free || !m.quick() {
+		c.flush()
+		c.workers.Add(1)
+		c.open.Add(1)
+		m.running.Add(1)
+		l.leads = false
+		go c.lead()
+		if !free && !c.server.start(&l.call) {
+			c.refused.Add(1)
+			m.running.Add(-1)
+			c.callClosed()
+			return false
+		}
+		l.clock(true)
+		return true
+	}
+	l.leads = true
+	l.takeTurn()
+	l.clock(c.untimed >= sampleEvery-1 || c.slept)
+	return true
+}
+
+// takeTurn says that the leader is about to run a call.
+func (l *leader) takeTurn() {
+	c := l.conn
+	l.turn = c.turn.Load() + 1
+	c.turn.Store(l.turn)   // seen by who relieves the leader; giveTurn takes the leadership back
+	if !c.watched.Load() { // see watched.forgotten
+		c.server.monitor.add(c)
+	}
+}
+
+// giveTurn reports whether the leader still leads.
+func (l *leader) giveTurn() bool { return l.conn.turn.CompareAndSwap(l.turn, l.turn+1) }
+
+// clock begins to measure the time that the call takes, or not.
+func (l *leader) clock(timed bool) {
+	l.timed = timed
+	if timed {
+		l.start = time.Now()
+	}
+}
+
+// end is called when the method has been run, and reports whether the leader still leads.
+func (l *leader) end() bool {
+	c, m := l.conn, l.call.method
+	took := time.Duration(-1)
+	if l.timed {
+		took = time.Since(l.start)
+		m.took(took)
+	}
+	c.server.ended(m)
+	if !l.leads {
+		c.tell(&l.call, took)
+		m.running.Add(-1)
+		c.callClosed()
+		return false
+	}
+	if !l.giveTurn() {
+		m.took(quickLimit + 1)
+		c.tell(&l.call, took)
+		return false
+	}
+	c.note(&l.call, took)
+	return true
+}
+
+// moveOn returns another connection that the leader is to lead now, or nil: calls that keep coming must not keep those on other connections waiting.
+func (l *leader) moveOn() *conn {
+	if l.timed && l.conn.elsewhere() {
+		return l.conn.leave()
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package pycore
+
+import (
+	"errors"
+
+	"nanorpc/go/internal/endpoint"
+	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/wire"
+)
+
+// workers are those that Python's threads have.
+var workers table[*worker]
+
+// worker runs calls in a thread of Python's.
+type worker struct {
+	server   *server
+	endpoint *endpoint.Worker
+	box      []int64 // Python's
+
+	call     *endpoint.Call // that WorkerNext has returned; nil once it has been answered or detached
+	reserved memory         // of the reply, unless that fits in its slot
+}
+
+// memory is where a reply may be written.
+type memory struct{ offset, length int64 }
+
+// The mailbox of a worker: an array of Python's through which integers go both ways.
+const (
+	boxConnection  = iota // from WorkerNext: the number of the call's connection,
+	boxOffset             // the request's place,
+	boxLength             //
+	boxDeadline           // in ns of CLOCK_MONOTONIC, 0: none,
+	boxInline             // and where a reply lies that needs no WorkerReserve.
+	boxStatus             // to WorkerNext: of the reply, a wire.Status,
+	boxReplyOffset        // and its place.
+	boxReplyLength        //
+	boxSize
+)
+
+// BoxSize returns how many integers a mailbox has.
+func BoxSize() int64 { return boxSize }
+
+// WorkerNew returns the number of a worker. Its mailbox lies at an address, and must stay there until WorkerClose.
+func WorkerNew(id, address int64) int64 {
+	s, ok := servers.get(id)
+	if !ok || address == 0 {
+		return -statusInvalidHandle
+	}
+	return workers.add(&worker{server: s, endpoint: s.endpoint.NewWorker(), box: numbers(address, boxSize)})
+}
+
+// WorkerNext answers the last call as the mailbox says, unless that has been done otherwise, and returns the next one's method. It blocks until there
+// is a call, without slices: only threads that get no signals may call it. Else it returns -statusClosed, when the server has shut down; or with a number in the higher bits
+// -statusConnection for a connection that has ended, and -statusCancelled for a watched call, by its ticket, whose caller does not wait any more.
+func WorkerNext(id int64) int64 {
+	w, ok := workers.get(id)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	if w.call != nil && !w.answer() {
+		return -statusInvalidHandle
+	}
+	call, err := w.endpoint.Next()
+	if err != nil {
+		var notice *endpoint.Notice
+		switch {
+		case !errors.As(err, &notice):
+			return -statusClosed
+		case notice.Cancelled:
+			return -statusCancelled - notice.Number<<statusBits
+		}
+		return -statusConnection - notice.Number<<statusBits
+	}
+	w.call, w.reserved = call, memory{}
+	box := w.box
+	box[boxConnection] = call.Connection()
+	box[boxOffset], box[boxLength] = call.Offset, int64(call.Length)
+	box[boxDeadline] = call.Deadline
+	box[boxInline] = call.Inline()
+	return int64(call.Number())
+}
+
+// answer answers the call as the mailbox says. It reports false if that says something that cannot be.
+func (w *worker) answer() bool {
+	status, reply := w.box[boxStatus], memory{w.box[boxReplyOffset], w.box[boxReplyLength]}
+	if !answerable(w.call, status, reply, w.reserved) {
+		return false
+	}
+	w.call.Publish(wire.Status(status), reply.offset, int(reply.length))
+	w.call = nil
+	return true
+}
+
+// answerable reports whether a reply has a status of Python's, and lies where it may: Python's mistakes must not become its clients'.
+func answerable(call *endpoint.Call, status int64, reply, reserved memory) bool {
+	switch wire.Status(status) {
+	case wire.StatusOK, wire.StatusHandlerError, wire.StatusHandlerException, wire.StatusDeadline:
+	default:
+		return false
+	}
+	if reply.length < 0 {
+		return false
+	}
+	return reply.length <= wire.InlineCapacity && reply.offset == call.Inline() || reply.offset == reserved.offset && reply.length <= reserved.length
+}
+
+// WorkerReserve returns the offset for a reply of length bytes to the worker's call. If there is no room for it, or it is too large, the call has been
+// answered with that, and the status is returned.
+func WorkerReserve(id, length int64) int64 {
+	w, ok := workers.get(id)
+	if !ok || w.call == nil || length < 0 || w.reserved.length != 0 {
+		return -statusInvalidHandle
+	}
+	offset, err := w.call.Allocate(int(length))
+	if err != nil {
+		w.call.Refuse(err)
+		w.call = nil
+		return status(err)
+	}
+	w.reserved = memory{offset, length}
+	return offset
+}
+
+// WorkerCancelled returns 1 if nobody waits for the worker's call any more, else 0.
+func WorkerCancelled(id int64) int64 {
+	w, ok := workers.get(id)
+	if !ok || w.call == nil {
+		return -statusInvalidHandle
+	}
+	return given(w.call)
+}
+
+// WorkerDetach leaves the worker's call to be answered later, from any thread, and returns its ticket. If watch is not 0, WorkerNext tells, once, when nobody waits for it any more.
+func WorkerDetach(id, watch int64) int64 {
+	w, ok := workers.get(id)
+	if !ok || w.call == nil {
+		return -statusInvalidHandle
+	}
+	call := w.call
+	w.call = nil
+	return w.server.detach(call, watch != 0)
+}
+
+// WorkerClose ends a worker. A call that it has not answered fails.
+func WorkerClose(id int64) int64 {
+	w, ok := workers.take(id)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	w.endpoint.Close()
+	return 0
+}
+
+// given returns 1 if nobody waits for a call any more, else 0.
+func given(call *endpoint.Call) int64 {
+	if call.GivenUp() || call.Deadline != 0 && futex.Now() >= call.Deadline {
+		return 1
+	}
+	return 0
+}

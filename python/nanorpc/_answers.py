@@ -1,0 +1,195 @@
+"""Calls that Python answers, and where their answers go."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from nanorpc import _box
+from nanorpc._buffer import Parts, plain
+from nanorpc._loader import checked, core
+from nanorpc._segment import map_segment
+from nanorpc.context import Context
+from nanorpc.errors import NanoRPCError, exception, status_of
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
+    from nanorpc.service import Method, Service
+
+log = logging.getLogger("nanorpc.server")
+
+
+class Segments:
+    """Maps of the segments of a server's connections. Its methods may be called from any thread."""
+
+    def __init__(self, handle: int) -> None:
+        self._core = core()
+        self._handle = handle
+        self._maps: dict[int, mmap.mmap] = {}
+
+    def of(self, connection: int) -> mmap.mmap:
+        """Return the map for a connection with an open call, which keeps it."""
+        segment = self._maps.get(connection)
+        if segment is None:
+            descriptor = self._core.pycore_ConnectionDescriptor(self._handle, connection)
+            segment = self._maps.setdefault(connection, map_segment(descriptor, self._core.pycore_ServerSize(self._handle)))
+        return segment
+
+    def drop(self, connection: int) -> None:
+        """Forget the map of a connection that has ended. It stays as long as there are views of it."""
+        self._maps.pop(connection, None)
+
+
+class Answer(ABC):
+    """A call that has no fast path: because it lies in place, wants its context, or is answered later."""
+
+    def __init__(self, shared: Shared, method: Method, segment: mmap.mmap, connection: int, place: tuple[int, int], deadline: int) -> None:
+        self.shared = shared
+        self.method = method
+        self.segment = segment
+        self.connection = connection
+        self.offset, self.length = place
+        self.deadline = deadline
+
+    @abstractmethod
+    def reserve(self, length: int) -> int:
+        """Return the offset for a reply, or a status: then the call has been answered with that."""
+
+    @abstractmethod
+    def answer(self, status: int, offset: int, length: int) -> None:
+        """Answer with what lies at an offset."""
+
+    @abstractmethod
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+
+    def context(self) -> Context:
+        """Return the call's context."""
+        return Context(self.shared.service.name, self.method.name, self.deadline, self.connection, self._peer, self.cancelled)
+
+    def _peer(self) -> int:
+        return int(max(self.shared.core.pycore_ConnectionPeer(self.shared.handle, self.connection), 0))
+
+    def request(self) -> memoryview:
+        """Return a read-only view of the request."""
+        return memoryview(self.segment)[self.offset : self.offset + self.length].toreadonly()
+
+    def reserved(self, length: int) -> memoryview:
+        """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
+        offset = self.reserve(length)
+        if offset < 0:
+            raise Answered(exception(status_of(offset)))
+        self.place = offset
+        return memoryview(self.segment)[offset : offset + length]
+
+    def reply(self, value: Buffer | Parts | None) -> None:
+        """Answer with bytes."""
+        payload = b"" if value is None else value if type(value) is bytes else plain(value)
+        view = self.reserved(len(payload))
+        if isinstance(payload, Parts):
+            payload.write(view)
+        else:
+            view[:] = payload
+        self.answer(_box.REPLY, self.place, len(view))
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an exception."""
+        payload = self.shared.failure(error, self.method)
+        offset = self.reserve(len(payload))
+        if offset >= 0:
+            self.segment[offset : offset + len(payload)] = payload
+            self.answer(_box.EXCEPTION, offset, len(payload))
+
+
+class Answered(NanoRPCError):
+    """There was no room for a reply, and the caller has been told."""
+
+    def __init__(self, reason: NanoRPCError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Shared:
+    """What all threads of a server use."""
+
+    def __init__(self, handle: int, service: Service, traceback: bool) -> None:
+        self.core = core()
+        self.handle = handle
+        self.service = service
+        self.segments = Segments(handle)
+        self.inline: int = self.core.pycore_InlineCapacity()
+        self._traceback = traceback
+        self._warned: set[str] = set()
+
+    def failure(self, error: BaseException, method: Method) -> bytes:
+        """Return the payload for an exception."""
+        from nanorpc.remote import encode_error
+
+        log.debug("method %s of %s failed", method.name, self.service.name, exc_info=error)
+        return encode_error(error, self.service.errors, self._traceback)
+
+    def withdraw(self, view: memoryview, method: Method) -> None:
+        """End a view of a request or a reply that a method has had. If the method has kept something that was made of it, say so: it cannot be taken away."""
+        try:
+            view.release()
+        except BufferError:
+            if method.name not in self._warned:
+                self._warned.add(method.name)
+                log.warning(
+                    "method %s of %s keeps a view or an array of a request or reply: what that shows changes from now on. Copy what is to be kept",
+                    method.name,
+                    self.service.name,
+                )
+
+
+class WorkerAnswer(Answer):
+    """A call that its worker answers."""
+
+    def __init__(self, shared: Shared, method: Method, worker: int, box: Any) -> None:
+        connection = box[_box.CONNECTION]
+        super().__init__(
+            shared, method, shared.segments.of(connection), connection, (box[_box.OFFSET], box[_box.LENGTH]), box[_box.DEADLINE]
+        )
+        self._worker = worker
+        self._box = box
+
+    def reserve(self, length: int) -> int:
+        """Return the offset for a reply, or a status."""
+        if length <= self.shared.inline:
+            return int(self._box[_box.INLINE])
+        return int(self.shared.core.pycore_WorkerReserve(self._worker, length))
+
+    def answer(self, status: int, offset: int, length: int) -> None:
+        """Answer, with the worker's next call of the core."""
+        self._box[_box.STATUS], self._box[_box.REPLY_OFFSET], self._box[_box.REPLY_LENGTH] = status, offset, length
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return bool(self.shared.core.pycore_WorkerCancelled(self._worker) != 0)
+
+
+    def later(self, ticket: int) -> LaterAnswer:
+        """Return what answers the call once it has left the worker."""
+        return LaterAnswer(self, ticket)
+
+
+class LaterAnswer(Answer):
+    """A call that has left its worker."""
+
+    def __init__(self, of: WorkerAnswer, ticket: int) -> None:
+        super().__init__(of.shared, of.method, of.segment, of.connection, (of.offset, of.length), of.deadline)
+        self.ticket = ticket
+
+    def reserve(self, length: int) -> int:
+        """Return the offset for a reply, or a status."""
+        return int(self.shared.core.pycore_CallReserve(self.shared.handle, self.ticket, length))
+
+    def answer(self, status: int, offset: int, length: int) -> None:
+        """Answer now."""
+        checked(self.shared.core.pycore_CallReply(self.shared.handle, self.ticket, status, offset, length))
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return bool(self.shared.core.pycore_CallCancelled(self.shared.handle, self.ticket) != 0)

@@ -1,0 +1,15 @@
+"""The integers through which a worker of the core and a thread of Python talk: the list is that of go/pycore/worker.go."""
+
+CONNECTION = 0
+OFFSET = 1
+LENGTH = 2
+DEADLINE = 3
+INLINE = 4
+STATUS = 5
+REPLY_OFFSET = 6
+REPLY_LENGTH = 7
+
+REPLY = 0
+"""The status of a reply. The others are those of an error: docs/protocol.md, section 4."""
+EXCEPTION = 8
+EXPIRED = 5

@@ -1,0 +1,326 @@
+"""One connection's calling end, on which the clients are built."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from nanorpc._buffer import Parts, plain
+from nanorpc._loader import check_fork, checked, core, forked
+from nanorpc._pin import pin
+from nanorpc._place import service_directory
+from nanorpc._segment import map_segment
+from nanorpc.errors import NanoRPCError, Status, exception, status_of
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
+    from nanorpc.remote import ErrorRegistry
+
+PLACE_SHIFT = 32
+PLACE_UNIT_SHIFT = 5
+LENGTH_MASK = (1 << PLACE_SHIFT) - 1
+
+KEPT_FROM = 1 << 16
+"""Replies from this length on, in bytes, may stay where they lie; copying a shorter one costs less than that."""
+
+MAX_KEPT = 128
+"""How many replies stay where they lie at most: each takes a slot, of which there are 256."""
+
+
+def deadline_after(timeout: float | None) -> int:
+    """Return the time of CLOCK_MONOTONIC in ns that is some seconds from now; 0 for None, which is no deadline."""
+    return 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
+
+
+class Channel:
+    """A connection's slots and memory. All methods may be called from several threads at once; those that take a slot are for its holder.
+
+    A slot is held by a thread during its call, by what keeps the reply, or by nobody: then it is in ``_idle``, or the core's.
+    """
+
+    def __init__(self, service: str, handle: int, registry: ErrorRegistry | None) -> None:
+        self.service = service
+        self.core = core()
+        self.handle = handle
+        self.registry = registry
+        self.closed = False
+        try:
+            self.map = map_segment(self.core.pycore_ClientDescriptor(handle), self.core.pycore_ClientSize(handle))
+        except BaseException:
+            self.core.pycore_ClientClose(handle)
+            self.core.pycore_ClientForget(handle)
+            raise
+        self.inline: int = self.core.pycore_InlineCapacity()
+        self._call = self.core.pycore_Call
+        self._numbers: dict[str, int] = {}
+        # Slots that no thread uses, each with the offset of its inline payload. Appending and popping are atomic.
+        self._idle: list[tuple[int, int]] = []
+        self._tokens = count(1)
+        self._waiting = 0  # threads that wait for a slot of the core: slots go back there meanwhile
+        # Reentrant: what has kept a reply may be collected, and give its slot back, anywhere.
+        self._lock = threading.RLock()  # guards _waiting and _forgotten
+        self._acquired: set[int] = set()  # slots taken from the core, and negative numbers for those about to be
+        self._kept: set[int] = set()  # of those, whose replies are kept
+        self._forgotten = False
+
+    def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
+        """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are gone."""
+        check_fork()
+        if type(payload) is not bytes:
+            payload = plain(payload)
+        length = len(payload)
+        number = self._numbers.get(method)
+        if number is None:
+            number = self.number(method)
+        deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
+        try:
+            slot, offset = entry = self._idle.pop()
+        except IndexError:
+            slot, offset = entry = self.acquire(deadline)
+        submitted = False
+        try:
+            if length > self.inline:
+                offset = self.reserve(slot, length, deadline)
+                self.write(offset, length, payload)
+            else:
+                self.map[offset : offset + length] = payload
+            submitted = True
+            result = self._call(self.handle, slot, number, offset, length, deadline)
+            if result < 0:
+                result = self.finish(slot, result, method, deadline)
+            size = result & LENGTH_MASK
+            start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
+            if size > self.inline or length > self.inline:
+                if keep and size >= KEPT_FROM and len(self._kept) < MAX_KEPT:
+                    return self.keep(slot, start, size)
+                reply = self.map[start : start + size]
+                self.core.pycore_Recycle(self.handle, slot)
+            else:
+                reply = self.map[start : start + size]
+        except BaseException as error:
+            # Also a KeyboardInterrupt: the call goes on without us, and the slot is free when it has ended.
+            self.drop(slot, submitted)
+            if not submitted and isinstance(error, NanoRPCError):
+                error.sent = False
+            raise
+        if self._waiting or self.closed:
+            self.drop(slot, False)
+        else:
+            self._idle.append(entry)
+            if self.closed:  # after the append: close() may have looked before it
+                self._drop_idle()
+        return reply
+
+    def number(self, method: str) -> int:
+        """Return the number of a method's name."""
+        number = self._numbers.get(method)
+        if number is None:
+            number = self._numbers[method] = self.core.pycore_MethodID(method)
+        return number
+
+    def take(self, deadline: int) -> tuple[int, int]:
+        """Take a slot, with the offset of its inline payload. Blocks while all are in use."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.acquire(deadline)
+
+    def acquire(self, deadline: int) -> tuple[int, int]:
+        """Take a slot from the core, as :meth:`take` does when none is idle."""
+        with self.holding():
+            with self._lock:
+                self._waiting += 1
+            try:
+                result = -Status.PENDING
+                while result == -Status.PENDING:
+                    result = self.core.pycore_Acquire(self.handle, deadline)
+                    if result == -Status.PENDING and self._idle:
+                        with suppress(IndexError):
+                            return self._idle.pop()
+                self._acquired.add(checked(result))
+            finally:
+                with self._lock:
+                    self._waiting -= 1
+        return result, self.core.pycore_Reserve(self.handle, result, 0, 0)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keep the connection's memory for a while."""
+        token = -next(self._tokens)
+        with self._lock:
+            if self._forgotten:
+                raise exception(Status.CLOSED)
+            self._acquired.add(token)
+        try:
+            yield
+        finally:
+            self._acquired.discard(token)
+            if self.closed:
+                self._forget_if_unused()
+
+    def hold(self, slots: Iterable[int]) -> None:
+        """Note slots that have been taken from the core, within :meth:`holding`."""
+        self._acquired.update(slots)
+
+    def unhold(self, slots: Iterable[int]) -> None:
+        """Note slots that have been given back to the core."""
+        self._acquired.difference_update(slots)
+        if self.closed:
+            self._forget_if_unused()
+
+    def try_take(self) -> tuple[int, int] | None:
+        """Take a slot if one is free."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        with self.holding():
+            slot = self.core.pycore_TryAcquire(self.handle)
+            if slot == -Status.PENDING:
+                return None
+            self._acquired.add(checked(slot))
+        return slot, self.core.pycore_Reserve(self.handle, slot, 0, 0)
+
+    def reserve(self, slot: int, length: int, deadline: int) -> int:
+        """Return the offset for a request that does not fit in its slot. Blocks while there is no room."""
+        result = -Status.PENDING
+        while result == -Status.PENDING:
+            result = self.core.pycore_Reserve(self.handle, slot, length, deadline)
+        return self.reserved(result, length)
+
+    def reserved(self, result: int, length: int) -> int:
+        """Return what a Reserve of the core has returned, or raise what it means."""
+        if result == -Status.TOO_LARGE:
+            raise exception(Status.TOO_LARGE, f"a request of {length} bytes; the server accepts {self.max_payload}")
+        return checked(result)
+
+    def write(self, offset: int, length: int, payload: Any) -> None:
+        """Write a request where it has been reserved."""
+        if isinstance(payload, Parts):
+            payload.write(memoryview(self.map)[offset : offset + length])
+        else:
+            self.map[offset : offset + length] = payload
+
+    def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
+        """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the caller's to drop, with
+        its call submitted.
+        """
+        result: int = self._call(self.handle, slot, self.number(method), offset, length, deadline)
+        return result if result >= 0 else self.finish(slot, result, method, deadline)
+
+    def finish(self, slot: int, result: int, method: str, deadline: int) -> int:
+        """Wait for a call that has not ended with a reply yet. Returns the place of the reply, or raises."""
+        while result == -Status.PENDING:
+            result = self.core.pycore_Await(self.handle, slot, deadline)
+        if result >= 0:
+            return result
+        raise self.error(slot, result, method)
+
+    def error(self, slot: int, result: int, method: str) -> Exception:
+        """Return the exception for a call that has not ended with a reply."""
+        status = status_of(result)
+        text = ""
+        if status in (Status.REMOTE, Status.EXCEPTION, Status.TOO_LARGE, Status.EXHAUSTED):
+            place = self.core.pycore_Reply(self.handle, slot)
+            payload = b""
+            if place >= 0:
+                start = place >> PLACE_SHIFT << PLACE_UNIT_SHIFT
+                payload = self.map[start : start + (place & LENGTH_MASK)]
+            if status is Status.EXCEPTION:
+                from nanorpc.remote import ErrorRegistry, decode_error
+
+                return decode_error(payload, self.registry or ErrorRegistry())
+            text = payload.decode(errors="replace")
+        elif status is Status.UNKNOWN_METHOD:
+            text = f"service {self.service} has no method {method!r}"
+        elif status is Status.DEADLINE:
+            text = f"no reply to {method} in time"
+        return exception(status, text)
+
+    def keep(self, slot: int, start: int, length: int) -> Any:
+        """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
+        self._kept.add(slot)
+
+        def unused() -> None:
+            self._kept.discard(slot)
+            self.drop(slot, False)
+
+        return pin(self.map, start, length, unused).toreadonly()
+
+    def pinned(self, offset: int, length: int, unused: Callable[[], None]) -> memoryview:
+        """Return a writable view of memory that belongs to a slot. See :func:`pin`."""
+        return pin(self.map, offset, length, unused)
+
+    def release(self, entry: tuple[int, int]) -> None:
+        """Give back a slot whose reply has been read."""
+        self.core.pycore_Recycle(self.handle, entry[0])
+        if self._waiting or self.closed:
+            self.drop(entry[0], False)
+        else:
+            self._idle.append(entry)
+            if self.closed:
+                self._drop_idle()
+
+    def drop(self, slot: int, submitted: bool) -> None:
+        """Give a slot back to the core. If its call has been submitted and not read, that is given up."""
+        if forked():
+            return
+        if submitted:
+            self.core.pycore_Abandon(self.handle, slot)
+        else:
+            self.core.pycore_Release(self.handle, slot)
+        self._acquired.discard(slot)
+        if self.closed:
+            self._forget_if_unused()
+
+    @property
+    def max_payload(self) -> int:
+        """The longest request and reply, in bytes."""
+        return checked(self.core.pycore_ClientMaxPayload(self.handle))
+
+    def close(self) -> None:
+        """End the connection. Closing again does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        if forked():  # the connection is the parent's
+            return
+        self.core.pycore_ClientClose(self.handle)
+        self._drop_idle()
+        self._forget_if_unused()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            try:
+                slot, _ = self._idle.pop()
+            except IndexError:
+                return
+            self.drop(slot, False)
+
+    def _forget_if_unused(self) -> None:
+        """Forget a closed connection none of whose slots is held. Its memory goes with the last view of it."""
+        with self._lock:
+            if not self.closed or self._acquired or self._forgotten:
+                return
+            self._forgotten = True
+        with suppress(BufferError):  # the last view of it is about to go
+            self.map.close()
+        self.core.pycore_ClientForget(self.handle)
+
+
+def dial(service: str, directory: str | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:
+    """Connect. Blocks for up to ``timeout`` seconds; signals are handled meanwhile. See :func:`nanorpc.connect`."""
+    loaded = core()
+    attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, max(int(timeout * 1e9), 1)))
+    result = -Status.PENDING
+    try:
+        while result == -Status.PENDING:
+            result = loaded.pycore_DialWait(attempt)
+    except BaseException:
+        loaded.pycore_DialCancel(attempt)
+        raise
+    return Channel(service, checked(result), registry)

@@ -1,0 +1,185 @@
+"""Replies that no thread waits for: futures."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import select
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from nanorpc._buffer import Parts, plain
+from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._loader import check_fork, checked
+from nanorpc.errors import NanoRPCError, Status, exception, status_of
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
+
+SLOTS = 256
+"""Calls that can be in flight at once."""
+
+
+class _Call:
+    """A call in flight. Whoever takes it from the collector ends it."""
+
+    __slots__ = ("convert", "entry", "future", "method")
+
+    def __init__(self, entry: tuple[int, int], method: str, future: Future[Any], convert: Callable[[bytes], Any]) -> None:
+        self.entry = entry
+        self.method = method
+        self.future = future
+        self.convert = convert
+
+
+class Collector:
+    """Ends the futures of a client in a thread of its own, which sleeps until the core tells of replies. Its methods may be called from any thread."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC)
+        self._calls: dict[int, _Call] = {}  # by slot
+        self._lock = threading.Lock()  # guards calls, deadlines, and the eventfd's end
+        self._ended = False
+        self._deadlines: list[tuple[int, int, _Call]] = []  # a heap, with the slot
+        self._pairs = array("q", bytes(16 * SLOTS))
+        checked(channel.core.pycore_ClientCollect(channel.handle, self._eventfd))
+        threading.Thread(target=self._run, name=f"nanorpc-{channel.service}-replies", daemon=True).start()
+
+    def start(self, method: str, payload: Buffer | Parts, timeout: float | None, convert: Callable[[bytes], Any]) -> Future[Any]:
+        """Make a call. Blocks only while all slots are in use, or there is no room for the request."""
+        check_fork()
+        channel = self._channel
+        payload = payload if type(payload) is bytes else plain(payload)
+        length = len(payload)
+        deadline = deadline_after(timeout)
+        slot, offset = entry = channel.take(deadline)
+        future: Future[Any] = Future()
+        call = _Call(entry, method, future, convert)
+        try:
+            if length > channel.inline:
+                offset = channel.reserve(slot, length, deadline)
+            channel.write(offset, length, payload)
+            number = channel.number(method)
+        except BaseException:
+            channel.drop(slot, False)
+            raise
+        with self._lock:
+            self._calls[slot] = call
+            if deadline:
+                heapq.heappush(self._deadlines, (deadline, slot, call))
+        result = channel.core.pycore_Start(channel.handle, slot, number, offset, length, deadline, 0)
+        if result != -Status.PENDING:
+            if self._take(slot, call):
+                self._end(call, result)
+            return future
+        future.add_done_callback(lambda future: self._cancelled(slot, call) if future.cancelled() else None)
+        if deadline:
+            with self._lock:
+                if not self._ended:
+                    os.eventfd_write(self._eventfd, 1)  # for the thread to wait no longer than that
+        return future
+
+    def _take(self, slot: int, call: _Call) -> bool:
+        """Take a call, and report whether it was there."""
+        with self._lock:
+            if self._calls.get(slot) is not call:
+                return False
+            del self._calls[slot]
+            return True
+
+    def _cancelled(self, slot: int, call: _Call) -> None:
+        if self._take(slot, call):
+            self._forget(slot)
+
+    def _forget(self, slot: int) -> None:
+        self._channel.core.pycore_Forget(self._channel.handle, slot)
+        self._channel.unhold((slot,))
+
+    def _end(self, call: _Call, result: int) -> None:
+        """End a call that has been taken, with its reply."""
+        channel, (slot, _), future = self._channel, call.entry, call.future
+        try:
+            if result >= 0:
+                start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
+                reply = channel.map[start : start + (result & LENGTH_MASK)]
+            else:
+                error = channel.error(slot, result, call.method)
+        finally:
+            if result >= 0:
+                channel.release(call.entry)
+            else:
+                channel.drop(slot, True)
+        if not future.set_running_or_notify_cancel():
+            return
+        if result < 0:
+            future.set_exception(error)
+            return
+        try:
+            value = call.convert(reply)
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(value)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._eventfd, select.POLLIN)
+        channel = self._channel
+        while True:
+            if poll.poll(self._patience()):
+                os.eventfd_read(self._eventfd)
+            while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
+                for i in range(0, 2 * count, 2):
+                    with self._lock:
+                        call = self._calls.pop(self._pairs[i], None)
+                    if call is not None:
+                        self._end(call, self._pairs[i + 1])
+            if count < 0:
+                self._lose(count)
+                with self._lock:
+                    self._ended = True
+                    os.close(self._eventfd)
+                return
+            self._expire()
+
+    def _patience(self) -> float | None:
+        """Return for how many ms there is no deadline."""
+        with self._lock:
+            while self._deadlines:
+                deadline, slot, call = self._deadlines[0]
+                if self._calls.get(slot) is call:
+                    return max(deadline - time.monotonic_ns(), 0) / 1e6 + 1
+                heapq.heappop(self._deadlines)
+        return None
+
+    def _expire(self) -> None:
+        """End the calls whose deadline has passed."""
+        while True:
+            with self._lock:
+                if not self._deadlines or self._deadlines[0][0] > time.monotonic_ns():
+                    return
+                _, slot, call = heapq.heappop(self._deadlines)
+                if self._calls.get(slot) is not call:
+                    continue
+                del self._calls[slot]
+            self._forget(slot)
+            self._fail(call, exception(Status.DEADLINE, f"no reply to {call.method} in time"))
+
+    def _lose(self, result: int) -> None:
+        """End all calls: the connection has ended."""
+        with self._lock:
+            calls = list(self._calls.items())
+            self._calls.clear()
+        for slot, call in calls:
+            self._forget(slot)
+            self._fail(call, exception(status_of(result)))
+
+    @staticmethod
+    def _fail(call: _Call, error: NanoRPCError) -> None:
+        if call.future.set_running_or_notify_cancel():
+            call.future.set_exception(error)

@@ -1,0 +1,105 @@
+"""The event loop on which a server's coroutine methods run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from nanorpc._answers import Answered, LaterAnswer
+
+if TYPE_CHECKING:
+    from nanorpc.codec import Codec
+    from nanorpc.service import Method
+
+
+class Tasks:
+    """One loop in a thread of its own. Its methods may be called from any other thread."""
+
+    def __init__(self, service: str, codec: Codec) -> None:
+        self._codec = codec
+        self._loop = asyncio.new_event_loop()
+        self._new: deque[LaterAnswer | int] = deque()  # calls, and tickets of those that are cancelled
+        self._woken = False  # the loop is to look at the new ones
+        self._running: dict[int, asyncio.Task[None]] = {}  # by ticket; the loop's
+        self._thread = threading.Thread(target=self._run, name=f"nanorpc-{service}-loop", daemon=True)
+        self._thread.start()
+
+    def start(self, answer: LaterAnswer) -> None:
+        """Run a call's method."""
+        self._post(answer)
+
+    def cancel(self, ticket: int) -> None:
+        """Cancel a call: nobody waits for it any more."""
+        self._post(ticket)
+
+    def stop(self, timeout: float) -> None:
+        """Cancel what runs, and end the loop. Blocks until that is done, for ``timeout`` seconds at most."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout)
+
+    def _post(self, item: LaterAnswer | int) -> None:
+        self._new.append(item)
+        if not self._woken:  # waking the loop takes a system call
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        self._woken = False  # before looking: what comes later wakes again
+        while self._new:
+            item = self._new.popleft()
+            if isinstance(item, int):
+                task = self._running.get(item)
+                if task is not None:
+                    task.cancel()
+                continue
+            task = self._loop.create_task(self._call(item), name=item.method.name)
+            self._running[item.ticket] = task
+            task.add_done_callback(lambda task, ticket=item.ticket: self._over(ticket, task))  # type: ignore[misc]
+
+    def _over(self, ticket: int, task: asyncio.Task[None]) -> None:
+        if self._running.get(ticket) is task:
+            del self._running[ticket]
+
+    async def _call(self, answer: LaterAnswer) -> None:
+        method = answer.method
+        request = answer.request()
+        try:
+            keywords = {method.context: answer.context()} if method.context is not None else {}
+            if method.kind == "bytes":
+                answer.reply(await method.function(bytes(request), **keywords))
+            else:
+                answer.reply(await self._result(method, request, keywords))
+        except Answered:
+            pass
+        except Exception as error:
+            answer.fail(error)
+        except asyncio.CancelledError as error:
+            answer.fail(error)  # nobody reads it, unless the method has cancelled itself
+        except BaseException as error:
+            answer.fail(error)
+            raise
+        finally:
+            answer.shared.withdraw(request, method)
+
+    async def _result(self, method: Method, request: memoryview, keywords: dict[str, Any]) -> Any:
+        # A function of its own: what has been made of the request is gone when it returns.
+        assert method.signature is not None
+        args, named = method.signature.decode_arguments(request)
+        return self._codec.encode(await method.function(*args, **named, **keywords))
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._wind_up())
+        finally:
+            self._loop.close()
+
+    async def _wind_up(self) -> None:
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()

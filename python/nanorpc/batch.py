@@ -1,0 +1,239 @@
+"""Calls that are made together."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from nanorpc._buffer import Parts, plain
+from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._loader import check_fork, checked
+from nanorpc.errors import NanoRPCError, Status
+from nanorpc.method import decoder_of
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
+    from nanorpc.codec import Codec
+    from nanorpc.method import Signatures
+
+Result = TypeVar("Result")
+
+_MOST = 256
+"""Calls that can be in flight at once."""
+
+_COPIED = 1
+"""In place of an offset: the reply has been copied to the batch's own memory."""
+
+
+class Entry(Generic[Result]):
+    """A call of a batch. Its result is there when the batch has run."""
+
+    __slots__ = ("_decode", "_error", "_method", "_payload", "_reply")
+
+    def __init__(self, method: str, payload: bytes | bytearray | memoryview | Parts, decode: Callable[[bytes], Any] | None) -> None:
+        self._method = method
+        self._payload = payload
+        self._decode = decode
+        self._reply: bytes | None = None
+        self._error: Exception | None = None
+
+    def result(self) -> Result:
+        """Return the result, or raise the call's exception: what :meth:`Client.call` raises.
+
+        :raises NanoRPCError: the batch has not run.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._reply is None:
+            raise NanoRPCError("the batch has not run: results are there after its with block")
+        return cast(Result, self._reply if self._decode is None else self._decode(self._reply))
+
+    def exception(self) -> Exception | None:
+        """Return the call's exception, or None if it has a result, or none yet."""
+        return self._error
+
+
+class Batch:
+    """Calls that are published with one atomic operation and at most one wake-up of the server, 256 at a time, when the ``with`` block ends, or with :meth:`run`. Made
+    by :meth:`Client.batch`, and used by one thread at a time::
+
+        with client.batch() as batch:
+            sums = [batch.add(i, i) for i in range(64)]
+        print([sum.result() for sum in sums])
+
+    The order in which the server runs them is not fixed. A call that fails does so alone: its :meth:`Entry.result` raises.
+    """
+
+    def __init__(self, channel: Channel, codec: Callable[[], Codec], signatures: Signatures, timeout: float | None) -> None:
+        self._channel = channel
+        self._codec = codec
+        self._signatures = signatures
+        self._timeout = timeout
+        self._entries: list[Entry[Any]] = []
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if kind is None:
+            self.run()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getattr__(self, name: str) -> Callable[..., Entry[Any]]:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        codec = self._codec()
+        encode, decode, bind, append = codec.encode, decoder_of(codec, name, Any), self._signatures.bind, self._entries.append
+
+        def add(*args: Any, **kwargs: Any) -> Entry[Any]:
+            request = encode(bind(name, args, kwargs) if kwargs else args)
+            entry: Entry[Any] = Entry(name, request if type(request) is bytes else plain(request), decode)
+            append(entry)
+            return entry
+
+        self.__dict__[name] = add
+        return add
+
+    def call(self, method: str, payload: Buffer = b"") -> Entry[bytes]:
+        """Add a call with bytes, which must not change until the batch has run."""
+        entry: Entry[bytes] = Entry(method, payload if type(payload) is bytes else plain(payload), None)
+        self._entries.append(entry)
+        return entry
+
+    def run(self) -> None:
+        """Make the calls, and make the batch empty again. Blocks until all are over; signals are handled meanwhile.
+
+        Calls for which there is no reply in time, or that the end of the connection meets, have that as their exception.
+        """
+        check_fork()
+        entries = self._entries[:]
+        self._entries.clear()
+        deadline = deadline_after(self._timeout)
+        done = 0
+        while done < len(entries):
+            done += _Round(self._channel, entries[done : done + _MOST], deadline).run()
+
+
+class _Round:
+    """As many calls as there are slots and room for now, at least one."""
+
+    def __init__(self, channel: Channel, entries: list[Entry[Any]], deadline: int) -> None:
+        self._channel = channel
+        self._entries = entries
+        self._deadline = deadline
+        self._slots: set[int] = set()  # that are held
+
+    def run(self) -> int:
+        """Make them and return how many they are."""
+        channel = self._channel
+        try:
+            slots = self._acquire()
+        except NanoRPCError as error:
+            self._entries[0]._error = error
+            return 1
+        try:
+            numbers, short = self._prepare(slots)
+        except BaseException as error:
+            self._drop(False)
+            if not isinstance(error, NanoRPCError):
+                raise
+            self._entries[0]._error = error
+            return 1
+        count = len(slots)
+        replies = array("B", bytes(count * channel.inline))
+        core, handle, address, at = channel.core, channel.handle, numbers.buffer_info()[0], replies.buffer_info()[0]
+        try:
+            checked(core.pycore_BatchSubmit(handle, address, count, self._deadline, short.buffer_info()[0], len(short)))
+            while core.pycore_BatchAwait(handle, address, count, self._deadline, at, len(replies)) == -Status.PENDING:
+                self._collect(numbers, replies, count)
+        finally:
+            self._collect(numbers, replies, count)
+            self._drop(True)
+        return count
+
+    def _drop(self, submitted: bool) -> None:
+        for slot in self._slots:
+            self._channel.drop(slot, submitted)
+
+    def _acquire(self) -> list[int]:
+        """Take slots, at least one."""
+        channel = self._channel
+        with channel.holding():
+            numbers = array("q", bytes(8 * len(self._entries)))
+            count = checked(channel.core.pycore_BatchAcquire(channel.handle, numbers.buffer_info()[0], len(numbers)))
+            slots = numbers[:count].tolist()
+            channel.hold(slots)
+        if not slots:
+            slots = [channel.take(self._deadline)[0]]
+        self._slots.update(slots)
+        return slots
+
+    def _prepare(self, slots: list[int]) -> tuple[array[int], array[int]]:
+        """Return the calls as the core takes them, and the short requests, one after the other; the long ones have been written where they belong. There are
+        as many calls as slots; those for which there was no room have been given back.
+        """
+        channel = self._channel
+        entries = self._entries[: len(slots)]
+        payloads: list[Any] = [entry._payload for entry in entries]
+        lengths = [len(payload) for payload in payloads]
+        offsets = [0] * len(slots)
+        if max(lengths) > channel.inline:
+            for i, length in enumerate(lengths):
+                if length <= channel.inline:
+                    continue
+                offset = channel.core.pycore_TryReserve(channel.handle, slots[i], length) if i else channel.reserve(slots[i], length, self._deadline)
+                if offset < 0:
+                    self._give_back(slots, i)
+                    del payloads[i:], lengths[i:], offsets[i:]
+                    break
+                channel.write(offset, length, payloads[i])
+                offsets[i] = offset
+                payloads[i] = b""
+        numbers = array("q", slots)
+        number = channel.number
+        numbers.extend([number(entry._method) for entry in entries[: len(slots)]])
+        numbers.extend(offsets)
+        numbers.extend(lengths)
+        numbers.extend([0] * len(slots))
+        return numbers, array("B", b"".join(payloads))
+
+    def _give_back(self, slots: list[int], first: int) -> None:
+        for slot in slots[first:]:
+            self._slots.discard(slot)
+            self._channel.drop(slot, False)
+        del slots[first:]
+
+    def _collect(self, numbers: array[int], replies: array[int], count: int) -> None:
+        """Take the replies that are there, and give their slots back."""
+        channel, inline = self._channel, self._channel.inline
+        results = numbers[4 * count :].tolist()
+        copied = bytes(replies)
+        at = 0
+        over: list[int] = []
+        for i, result in enumerate(results):
+            if result >> PLACE_SHIFT == _COPIED:
+                entry = self._entries[i]
+                if entry._reply is None:
+                    entry._reply = copied[at : at + (result & LENGTH_MASK)]
+                    over.append(numbers[i])
+            elif result and numbers[i] in self._slots:
+                self._take(self._entries[i], numbers[i], result)
+            at += inline
+        if over:  # the core has given these back
+            self._slots.difference_update(over)
+            channel.unhold(over)
+
+    def _take(self, entry: Entry[Any], slot: int, result: int) -> None:
+        """Take a reply that has not been copied, or an error."""
+        channel = self._channel
+        if result > 0:
+            start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
+            entry._reply = channel.map[start : start + (result & LENGTH_MASK)]
+        else:
+            entry._error = channel.error(slot, result, entry._method)
+        self._slots.discard(slot)
+        channel.drop(slot, result < 0)

@@ -1,0 +1,186 @@
+"""Requests and replies that are written and read where they lie, in memory shared with the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nanorpc._buffer import Parts, plain
+from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc.errors import Released
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import DTypeLike
+
+    from nanorpc._buffer import Buffer
+
+Shape = int | Sequence[int]
+
+
+def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndarray[Any, Any]:
+    """Return an array on memory: of one dimension over all of it, or of a shape that fits in.
+
+    :raises ValueError: it does not fit.
+    """
+    import numpy as np
+
+    if shape is None:
+        return np.frombuffer(view, dtype)
+    return np.ndarray(tuple(shape) if isinstance(shape, Sequence) else (shape,), dtype, view)
+
+
+class _Hold:
+    """A slot that is held until nobody uses its memory: neither the request nor the reply."""
+
+    def __init__(self, channel: Channel, slot: int) -> None:
+        self.channel = channel
+        self.slot = slot
+        self.lost = False  # its call has been submitted, and nobody has seen its end
+        self._uses = 0
+
+    def view(self, offset: int, length: int) -> memoryview:
+        self._uses += 1
+        return self.channel.pinned(offset, length, self._unused)
+
+    def _unused(self) -> None:
+        self._uses -= 1
+        if not self._uses:
+            self.channel.drop(self.slot, self.lost)
+
+    def perform(self, method: str, offset: int, length: int, timeout: float | None) -> int:
+        """Make the call, whose request has been written, and return the place of the reply."""
+        self.lost = True
+        place = self.channel.perform(self.slot, method, offset, length, deadline_after(timeout))
+        self.lost = False
+        return place
+
+
+class _Memory:
+    """What loans and leases have in common."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view: memoryview | None = view
+        self._length = len(view)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __repr__(self) -> str:
+        return f"<nanorpc.{type(self).__name__} of {self._length} bytes{', released' if self._view is None else ''}>"
+
+    @property
+    def view(self) -> memoryview:
+        """The memory. It stays as long as this view, and whatever is made of it.
+
+        :raises Released: it has been released or sent.
+        """
+        if self._view is None:
+            raise Released(f"this {type(self).__name__.lower()} has been released or sent")
+        return self._view
+
+    def array(self, dtype: DTypeLike, shape: Shape | None = None) -> np.ndarray[Any, Any]:
+        """Return an array on the memory, which stays as long as that: of one dimension over all of it, or of a shape that fits in.
+
+        :raises Released: the memory has been released or sent.
+        :raises ValueError: the array does not fit.
+        """
+        return array_on(self.view, dtype, shape)
+
+    def release(self) -> None:
+        """Give the memory back, once the views and arrays that were made of it are gone.
+
+        :raises Released: it has been released or sent already.
+        """
+        _ = self.view
+        self._view = None
+
+
+class Lease(_Memory):
+    """A reply that lies in memory shared with the server, read-only, until :meth:`release` or the end of its ``with`` block, and as long as there are views and
+    arrays on it. It takes one of the client's 256 slots. Its methods may be called from any thread, one at a time.
+    """
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._view = None
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.view)
+
+    @classmethod
+    def of_call(cls, channel: Channel, method: str, payload: Buffer | Parts, timeout: float | None) -> Lease:
+        """Make a call whose request is copied, and return its reply. See :meth:`Client.call_lease`."""
+        payload = plain(payload)
+        deadline = deadline_after(timeout)
+        slot, offset = channel.take(deadline)
+        try:
+            if len(payload) > channel.inline:
+                offset = channel.reserve(slot, len(payload), deadline)
+            channel.write(offset, len(payload), payload)
+        except BaseException:
+            channel.drop(slot, False)
+            raise
+        try:
+            place = channel.perform(slot, method, offset, len(payload), deadline)
+        except BaseException:
+            channel.drop(slot, True)
+            raise
+        return cls.of_place(_Hold(channel, slot), place)
+
+    @classmethod
+    def of_place(cls, hold: _Hold, place: int) -> Lease:
+        """Return the reply at a place of a slot that is held for it."""
+        return cls(hold.view(place >> PLACE_SHIFT << PLACE_UNIT_SHIFT, place & LENGTH_MASK).toreadonly())
+
+
+class Loan(_Memory):
+    """Memory shared with the server in which a request is written, so that it is never copied, made by :meth:`Client.loan` or :meth:`Method.loan`. What it
+    holds at first is undefined. It ends with :meth:`send`, :meth:`release` or the end of its ``with`` block. It takes one of the client's 256 slots. Its methods may
+    be called from any thread, one at a time.
+    """
+
+    def __init__(self, hold: _Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
+        super().__init__(hold.view(offset, length))
+        self._hold = hold
+        self._method = method
+        self._offset = offset
+        self._timeout = timeout
+
+    @classmethod
+    def make(cls, channel: Channel, method: str, length: int, timeout: float | None) -> Loan:
+        """See :meth:`Client.loan`."""
+        if length < 0:
+            raise ValueError(f"a loan of {length} bytes: use 0 or more")
+        deadline = deadline_after(timeout)
+        slot, offset = channel.take(deadline)
+        try:
+            if length > channel.inline:
+                offset = channel.reserve(slot, length, deadline)
+            return cls(_Hold(channel, slot), method, offset, length, timeout)
+        except BaseException:
+            channel.drop(slot, False)
+            raise
+
+    def __enter__(self) -> Loan:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._view = None
+
+    def send(self, *, timeout: float | None = None) -> Lease:
+        """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call. Blocks until the
+        reply is there; signals are handled meanwhile. Raises what :meth:`Client.call` does, and:
+
+        :raises Released: the loan has been released or sent.
+        """
+        _ = self.view
+        hold = self._hold
+        own, self._view = self._view, None
+        place = hold.perform(self._method, self._offset, self._length, self._timeout if timeout is None else timeout)
+        lease = Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
+        del own
+        return lease
