@@ -134,7 +134,9 @@ class Views:
                 return np.ndarray(shape, dtype, b"")
             # Not np.ndarray(), which would let go of the memoryview, so that the memory could be unmapped and written to.
             return np.frombuffer(payload, dtype, count, offset).reshape(shape)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        except msgspec.MsgspecError as error:
+            raise ValueError("no array: neither dtype, shape nor offset") from error
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"no array: {error}") from error
 
 

@@ -233,8 +233,10 @@ def _malformed(error: Exception) -> Malformed:
     """Return what an exception of the decoder says, in words of Python."""
     if isinstance(error, Malformed):
         return error
+    import msgspec
+
     text = str(error)
-    match = _PATH.fullmatch(text)
+    match = _PATH.fullmatch(text) if isinstance(error, msgspec.ValidationError) else None
     key, path = "", ""
     if match:
         text, key, path = match[1], match[2] or "", match[3]
