@@ -236,10 +236,11 @@ def _as_scalar(hint: type[np.generic], value: object) -> object:
     )
     if not fits:
         return value  # which the decoder refuses
-    try:
-        return hint(value)
-    except (TypeError, OverflowError) as error:
-        raise ValueError(f"expected {hint.__name__}: {error}") from error
+    if type(value) is int and issubclass(hint, np.integer):
+        info = np.iinfo(hint)
+        if not info.min <= value <= info.max:  # which numpy 1 would wrap
+            raise ValueError(f"expected {hint.__name__}: {value} is out of its range")
+    return hint(value)
 
 
 def _check(hint: Any, array: np.ndarray[Any, Any]) -> None:

@@ -244,6 +244,6 @@ def _malformed(error: Exception) -> Malformed:
         text = "e" + _QUOTED.sub(lambda quoted: _WORD.sub(lambda word: _WORDS[word[0]], quoted[1]), text)[1:]
     elif text.startswith("Object "):
         text = _QUOTED.sub(r"'\1'", text).replace("Object missing required", "missing").replace("Object contains unknown", "unknown")
-    elif not isinstance(error, ValueError):
+    elif not isinstance(error, ValueError | msgspec.MsgspecError):
         text = f"{type(error).__name__}: {text}"
     return Malformed(f"key: {text}" if key else text, path)
