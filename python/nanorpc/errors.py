@@ -37,7 +37,22 @@ class PayloadTooLarge(NanoRPCError, ValueError):
 
 
 class RemoteError(NanoRPCError):
-    """The method failed at the server: the message is its error's text."""
+    """The method failed at the server. ``str()`` is the type and the message: ``KeyError: 'no such thing'``.
+
+    :param message: the text of the server's error.
+    :param type: the name of its class; empty if the server does not say.
+    :param traceback: its traceback, if the server sends those. From Python 3.11 on it is shown below this error's own.
+    """
+
+    def __init__(self, message: str = "", type: str = "", traceback: str | None = None) -> None:
+        super().__init__(f"{type}: {message}" if type and message else type or message)
+        self.message = message
+        self.type = type
+        self.traceback = traceback
+
+
+class BadRequest(NanoRPCError, TypeError):
+    """The arguments are not those of the method: the text names the first that is wrong, missing or unknown."""
 
 
 class SharedMemoryExhausted(NanoRPCError, MemoryError):
