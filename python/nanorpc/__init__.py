@@ -4,25 +4,28 @@ A server::
 
     import nanorpc
 
-    server = nanorpc.Server("greeter")
+    service = nanorpc.Service("greeter")
 
-    @server.method
-    def hello(name: bytes) -> bytes:
-        return b"hello, " + name
+    @service.method
+    def hello(name: str) -> str:
+        return f"hello, {name}"
 
-    server.run()
+    nanorpc.serve(service)
 
 A client::
 
     with nanorpc.connect("greeter") as client:
-        print(client.call("hello", b"world", timeout=1.0))
+        print(client.hello("world"))
 
 Importing this package starts nothing: the core, which is written in Go, is loaded with the first connection or server. Go does not survive
 :func:`os.fork`: fork before that, or use the "spawn" or "forkserver" start method of :mod:`multiprocessing`.
 """
 
+from nanorpc.batch import Batch, Entry
 from nanorpc.client import Client, connect
+from nanorpc.context import Context, Peer
 from nanorpc.errors import (
+    BadRequest,
     ClientClosed,
     DeadlineExceeded,
     ForkError,
@@ -32,6 +35,7 @@ from nanorpc.errors import (
     NanoRPCError,
     NotAllowed,
     PayloadTooLarge,
+    Released,
     RemoteError,
     ServerGone,
     ServerNotFound,
@@ -39,28 +43,48 @@ from nanorpc.errors import (
     SharedMemoryExhausted,
     UnknownMethod,
 )
-from nanorpc.introspection import ConnectionStats, Counts, MethodStats, ServiceInfo, Stats, TimeBucket
-from nanorpc.server import Server
+from nanorpc.introspection import ConnectionStats, Counts, MethodInfo, MethodStats, ParameterInfo, ServiceInfo, Stats, TimeBucket
+from nanorpc.loan import Lease, Loan
+from nanorpc.method import Method
+from nanorpc.raw import Reply, Request
+from nanorpc.remote import ErrorRegistry
+from nanorpc.server import Server, serve
+from nanorpc.service import Service
 from nanorpc.services import describe, services
 
 __all__ = [
+    "BadRequest",
+    "Batch",
     "Client",
     "ClientClosed",
     "ConnectionStats",
+    "Context",
     "Counts",
     "DeadlineExceeded",
+    "Entry",
+    "ErrorRegistry",
     "ForkError",
     "Incompatible",
     "InvalidName",
     "InvalidOption",
+    "Lease",
+    "Loan",
+    "Method",
+    "MethodInfo",
     "MethodStats",
     "NanoRPCError",
     "NotAllowed",
+    "ParameterInfo",
     "PayloadTooLarge",
+    "Peer",
+    "Released",
     "RemoteError",
+    "Reply",
+    "Request",
     "Server",
     "ServerGone",
     "ServerNotFound",
+    "Service",
     "ServiceInUse",
     "ServiceInfo",
     "SharedMemoryExhausted",
@@ -69,5 +93,6 @@ __all__ = [
     "UnknownMethod",
     "connect",
     "describe",
+    "serve",
     "services",
 ]

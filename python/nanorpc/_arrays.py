@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.lib import format as npy
 
+from nanorpc._buffer import Parts
 from nanorpc.codec import ARRAY, HEADER, MARKER
 
 _FIRST_PLACE = 64  # of an array, if the MessagePack is as short as it mostly is
@@ -27,7 +28,7 @@ _DESCR = re.compile(r"[<>|][biufcmMSUV][0-9]{1,10}(\[[0-9]{0,10}[a-zA-Zμ]{1,8}(
 Descr = str | list[Any]
 
 
-class ArrayMessage:
+class ArrayMessage(Parts):
     """An encoded value with numpy arrays, whose data is yet to be copied: by :meth:`write`, straight to its place.
 
     The arrays are read by :meth:`write`, not before: do not change them until then. Not for use by several threads at once.
@@ -42,6 +43,9 @@ class ArrayMessage:
         self._head = (MARKER + len(packed).to_bytes(4, "little") + packed).ljust(base, b"\0")
         self._parts = parts
         self.nbytes = nbytes
+
+    def __len__(self) -> int:
+        return self.nbytes
 
     def write(self, into: memoryview) -> None:
         """Write the payload to the first :attr:`nbytes` bytes of writable memory, which is of format "B".

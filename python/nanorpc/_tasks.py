@@ -7,10 +7,11 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from nanorpc._answers import Answered, LaterAnswer
+from nanorpc._answers import Answered, LaterAnswer, arguments_of
 
 if TYPE_CHECKING:
     from nanorpc.codec import Codec
+    from nanorpc.context import Context
     from nanorpc.service import Method
 
 
@@ -66,11 +67,11 @@ class Tasks:
         method = answer.method
         request = answer.request()
         try:
-            keywords = {method.context: answer.context()} if method.context is not None else {}
+            context = answer.context() if method.context is not None else None
             if method.kind == "bytes":
-                answer.reply(await method.function(bytes(request), **keywords))
+                answer.reply(await method.function(bytes(request), **({} if context is None else {str(method.context): context})))
             else:
-                answer.reply(await self._result(method, request, keywords))
+                answer.reply(await self._result(method, request, context))
         except Answered:
             pass
         except Exception as error:
@@ -83,11 +84,13 @@ class Tasks:
         finally:
             answer.shared.withdraw(request, method)
 
-    async def _result(self, method: Method, request: memoryview, keywords: dict[str, Any]) -> Any:
+    async def _result(self, method: Method, request: memoryview, context: Context | None) -> Any:
         # A function of its own: what has been made of the request is gone when it returns.
         assert method.signature is not None
-        args, named = method.signature.decode_arguments(request)
-        return self._codec.encode(await method.function(*args, **named, **keywords))
+        args, named = method.signature.decode_arguments(arguments_of(request))
+        if context is not None:
+            args, named = method.signature.with_context(args, named, context)
+        return self._codec.encode(await method.function(*args, **named))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

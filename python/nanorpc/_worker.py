@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nanorpc import _box
-from nanorpc._answers import Answered, Shared, WorkerAnswer
+from nanorpc._answers import Answered, Shared, WorkerAnswer, arguments_of
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import checked
 from nanorpc.errors import STATUS_BITS, Status, status_of
@@ -16,6 +16,7 @@ from nanorpc.raw import Reply, Request
 if TYPE_CHECKING:
     from nanorpc._tasks import Tasks
     from nanorpc.codec import Codec
+    from nanorpc.context import Context
     from nanorpc.service import Method
 
 COPIED_TO = 4096
@@ -118,14 +119,15 @@ class Worker:
         request = answer.request()
         reply: Reply | None = None
         try:
-            keywords = {method.context: answer.context()} if method.context is not None else {}
+            context = answer.context() if method.context is not None else None
+            keywords = {} if context is None else {str(method.context): context}
             if method.kind == "raw":
                 reply = Reply(answer.reserved)
                 method.function(Request(request), reply, **keywords)
             elif method.kind == "bytes":
                 answer.reply(method.function(bytes(request), **keywords))
             else:
-                answer.reply(self._result(method, request, keywords))
+                answer.reply(self._result(method, request, context))
         except Answered:
             return
         except Exception as error:
@@ -139,11 +141,13 @@ class Worker:
         finally:
             self._shared.withdraw(request, method)
 
-    def _result(self, method: Method, request: memoryview, keywords: dict[str, Any]) -> Any:
+    def _result(self, method: Method, request: memoryview, context: Context | None) -> Any:
         # A function of its own: what has been made of the request is gone when it returns.
         assert method.signature is not None
-        args, named = method.signature.decode_arguments(request)
-        return self._codec.encode(method.function(*args, **named, **keywords))
+        args, named = method.signature.decode_arguments(arguments_of(request))
+        if context is not None:
+            args, named = method.signature.with_context(args, named, context)
+        return self._codec.encode(method.function(*args, **named))
 
     def _send(self, answer: WorkerAnswer, reply: Reply) -> None:
         view = reply.written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndar
 
     if shape is None:
         return np.frombuffer(view, dtype)
-    return np.ndarray(tuple(shape) if isinstance(shape, Sequence) else (shape,), dtype, view)
+    # frombuffer, which keeps the view; np.ndarray would keep only what that is of, and make a writable array of a read-only one.
+    return np.frombuffer(view, dtype, math.prod(shape) if isinstance(shape, Sequence) else shape).reshape(shape)
 
 
 class _Hold:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -37,7 +37,7 @@ class Signatures:
             raise UnknownMethod(f"the service has no method {method!r}")
         return info
 
-    def bind(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def bind(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the request for a call: the positional arguments, or, if there are others, all by their names."""
         if not kwargs:
             return args
@@ -45,7 +45,7 @@ class Signatures:
             return kwargs
         from nanorpc.schema import bind
 
-        return bind(args, kwargs, [parameter.name for parameter in self.of(method).parameters])
+        return bind([parameter.name for parameter in self.of(method).parameters if not parameter.keyword_only], args, kwargs, method)
 
 
 def decoder_of(codec: Codec, method: str, returns: Any) -> Callable[[bytes], Any]:
@@ -150,7 +150,7 @@ class Method(Generic[Result]):
         """
         return self._signatures.of(self._name)
 
-    def _persist(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Result:
+    def _persist(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
         request = self._encode(self._signatures.bind(self._name, args, kwargs))
         left = self._retries
         while True:

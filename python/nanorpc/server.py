@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nanorpc._loader import checked, core
 from nanorpc._place import service_directory
@@ -135,6 +135,15 @@ class Server:
         self.shutdown()
 
 
+def _detail(method: Method) -> dict[str, Any]:
+    """Return what the server says of a method: docs/protocol.md, section 7."""
+    said = method.describe()
+    for parameter in said["parameters"]:
+        parameter["schema"] = json.dumps(parameter["schema"]) if parameter["schema"] else ""
+        parameter["default"] = json.dumps(parameter["default"]) if "default" in parameter else ""
+    return {**said, "coroutine": said["async"]}
+
+
 class _Running:
     """A server that runs: its number in the core, and its threads."""
 
@@ -159,7 +168,7 @@ class _Running:
         try:
             for name in methods:
                 checked(self._core.pycore_ServerHandle(self._handle, name))  # numbers count from 0
-            details = {"version": service.version, "doc": service.doc, "methods": [method.describe() for method in methods.values()]}
+            details = {"version": service.version, "doc": service.doc, "methods": [_detail(method) for method in methods.values()]}
             checked(self._core.pycore_ServerDescribe(self._handle, json.dumps(details)))
             shared = Shared(self._handle, service, traceback)
             made = [Worker(shared, list(methods.values()), codec, self._tasks_of) for _ in range(workers)]
