@@ -100,8 +100,8 @@ func ClientFinished(id, address, n int64) int64 {
 	return int64(count)
 }
 
-// Forget gives up a call that Start has left open, and its slot: Abandon does the rest. ClientFinished does not tell of it any more.
-func Forget(id, slot int64) int64 {
+// Ignore has ClientFinished tell no more of a call that Start has left open.
+func Ignore(id, slot int64) int64 {
 	c, ok := holder(id, slot)
 	if !ok {
 		return -statusInvalidHandle
@@ -109,6 +109,5 @@ func Forget(id, slot int64) int64 {
 	if collector := c.collector.Load(); collector != nil {
 		collector.Forget(int(slot))
 	}
-	c.Abandon(int(slot))
 	return 0
 }

@@ -21,6 +21,8 @@ Importing this package starts nothing: the core, which is written in Go, is load
 :func:`os.fork`: fork before that, or use the "spawn" or "forkserver" start method of :mod:`multiprocessing`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from nanorpc.batch import Batch, Entry
 from nanorpc.client import Client, connect
 from nanorpc.context import Context, Peer
@@ -51,6 +53,9 @@ from nanorpc.remote import ErrorRegistry
 from nanorpc.server import Server, serve
 from nanorpc.service import Service
 from nanorpc.services import describe, services
+
+if TYPE_CHECKING:
+    from nanorpc import aio as aio
 
 __all__ = [
     "BadRequest",
@@ -91,8 +96,17 @@ __all__ = [
     "Stats",
     "TimeBucket",
     "UnknownMethod",
+    "aio",
     "connect",
     "describe",
     "serve",
     "services",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "aio":  # loads asyncio, which many programs do not need
+        from importlib import import_module
+
+        return import_module("nanorpc.aio")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

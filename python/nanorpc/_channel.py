@@ -241,6 +241,11 @@ class Channel:
             text = f"no reply to {method} in time"
         return exception(status, text)
 
+    @property
+    def kept(self) -> int:
+        """How many replies are kept."""
+        return len(self._kept)
+
     def keep(self, slot: int, start: int, length: int) -> Any:
         """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
         self._kept.add(slot)

@@ -97,8 +97,8 @@ class Collector:
             self._forget(slot)
 
     def _forget(self, slot: int) -> None:
-        self._channel.core.pycore_Forget(self._channel.handle, slot)
-        self._channel.unhold((slot,))
+        self._channel.core.pycore_Ignore(self._channel.handle, slot)
+        self._channel.drop(slot, True)
 
     def _end(self, call: _Call, result: int) -> None:
         """End a call that has been taken, with its reply."""

@@ -33,7 +33,7 @@ def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndar
     return np.frombuffer(view, dtype, math.prod(shape) if isinstance(shape, Sequence) else shape).reshape(shape)
 
 
-class _Hold:
+class Hold:
     """A slot that is held until nobody uses its memory: neither the request nor the reply."""
 
     def __init__(self, channel: Channel, slot: int) -> None:
@@ -59,7 +59,7 @@ class _Hold:
         return place
 
 
-class _Memory:
+class Memory:
     """What loans and leases have in common."""
 
     def __init__(self, view: memoryview) -> None:
@@ -99,7 +99,7 @@ class _Memory:
         self._view = None
 
 
-class Lease(_Memory):
+class Lease(Memory):
     """A reply that lies in memory shared with the server, read-only, until :meth:`release` or the end of its ``with`` block, and as long as there are views and
     arrays on it. It takes one of the client's 256 slots. Its methods may be called from any thread, one at a time.
     """
@@ -131,21 +131,21 @@ class Lease(_Memory):
         except BaseException:
             channel.drop(slot, True)
             raise
-        return cls.of_place(_Hold(channel, slot), place)
+        return cls.of_place(Hold(channel, slot), place)
 
     @classmethod
-    def of_place(cls, hold: _Hold, place: int) -> Lease:
+    def of_place(cls, hold: Hold, place: int) -> Lease:
         """Return the reply at a place of a slot that is held for it."""
         return cls(hold.view(place >> PLACE_SHIFT << PLACE_UNIT_SHIFT, place & LENGTH_MASK).toreadonly())
 
 
-class Loan(_Memory):
+class Loan(Memory):
     """Memory shared with the server in which a request is written, so that it is never copied, made by :meth:`Client.loan` or :meth:`Method.loan`. What it
     holds at first is undefined. It ends with :meth:`send`, :meth:`release` or the end of its ``with`` block. It takes one of the client's 256 slots. Its methods may
     be called from any thread, one at a time.
     """
 
-    def __init__(self, hold: _Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
+    def __init__(self, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
         super().__init__(hold.view(offset, length))
         self._hold = hold
         self._method = method
@@ -162,7 +162,7 @@ class Loan(_Memory):
         try:
             if length > channel.inline:
                 offset = channel.reserve(slot, length, deadline)
-            return cls(_Hold(channel, slot), method, offset, length, timeout)
+            return cls(Hold(channel, slot), method, offset, length, timeout)
         except BaseException:
             channel.drop(slot, False)
             raise

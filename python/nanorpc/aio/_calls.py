@@ -1,0 +1,193 @@
+"""Calls of one connection on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from nanorpc._buffer import Parts, plain
+from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel
+from nanorpc._collector import SLOTS
+from nanorpc._loader import check_fork, checked
+from nanorpc.aio._reactor import reactor_of
+from nanorpc.errors import NanoRPCError, Status, exception, status_of
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
+
+_BRIEFLY = 10_000
+"""For how many ns a call waits for its reply before it leaves it to the loop: about as long as that takes. The core leaves it out where it has been in vain."""
+
+_AGAIN = 0.001
+"""After how many seconds a call that waits for room, or for a slot that a call does not give back, looks again."""
+
+
+class Calls:
+    """Makes calls. Only the loop's thread uses it."""
+
+    def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
+        self.channel = channel
+        self._loop = loop
+        self._reactor = reactor_of(loop)
+        self._open: dict[int, asyncio.Future[int]] = {}  # by slot: calls that the core is to tell of
+        self._queue: deque[asyncio.Future[tuple[int, int]]] = deque()  # those that wait for a slot
+        self._pairs = array("q", bytes(16 * SLOTS))
+        self._start = channel.core.pycore_Start
+        checked(channel.core.pycore_ClientCollect(channel.handle, self._reactor.eventfd))
+        self._reactor.add(self._collect)
+        self._ended = False
+
+    async def call(self, method: str, payload: Buffer | Parts, timeout: float | None, keep: bool = False) -> bytes:
+        """See :meth:`Client.call`, and :meth:`Channel.call` for ``keep``."""
+        check_fork()
+        channel = self.channel
+        if type(payload) is not bytes:
+            payload = plain(payload)
+        length = len(payload)
+        deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
+        entry = None if self._queue else channel.try_take()
+        if entry is None:
+            entry = await self.take(deadline)
+        slot, offset = entry
+        submitted = False
+        try:
+            if length > channel.inline:
+                offset = await self.reserve(slot, length, deadline)
+                channel.write(offset, length, payload)
+            else:
+                channel.map[offset : offset + length] = payload
+            number = channel.number(method)
+            submitted = True
+            result = self._start(channel.handle, slot, number, offset, length, deadline, _BRIEFLY)
+            if result == -Status.PENDING:
+                result = await self.wait(slot, method, deadline)
+            if result < 0:
+                raise channel.error(slot, result, method)
+            size = result & LENGTH_MASK
+            start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
+            if keep and size >= KEPT_FROM and channel.kept < MAX_KEPT:
+                return channel.keep(slot, start, size)  # type: ignore[no-any-return]
+            reply = channel.map[start : start + size]
+        except BaseException as error:
+            channel.drop(slot, submitted)
+            if not submitted and isinstance(error, NanoRPCError):
+                error.sent = False
+            if self._queue:
+                self._hand_over()
+            raise
+        channel.release(entry)
+        if self._queue:
+            self._hand_over()
+        return reply
+
+    async def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
+        """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the caller's to drop, with
+        its call submitted.
+        """
+        channel = self.channel
+        result: int = self._start(channel.handle, slot, channel.number(method), offset, length, deadline, _BRIEFLY)
+        if result == -Status.PENDING:
+            result = await self.wait(slot, method, deadline)
+        if result < 0:
+            raise channel.error(slot, result, method)
+        return result
+
+    async def take(self, deadline: int) -> tuple[int, int]:
+        """Take a slot, with the offset of its inline payload. Waits its turn while all are in use."""
+        entry = None if self._queue else self.channel.try_take()
+        if entry is not None:
+            return entry
+        turn = self._loop.create_future()
+        self._queue.append(turn)
+        if len(self._queue) == 1:
+            self._loop.call_later(_AGAIN, self._look_again)
+        timer = self._timer(turn, deadline, "no slot was free in time")
+        try:
+            return await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:  # handed over to a task that has been cancelled since
+                self.channel.release(turn.result())
+                self._hand_over()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def reserve(self, slot: int, length: int, deadline: int) -> int:
+        """Return the offset for a request that does not fit in its slot. Waits while there is no room."""
+        channel = self.channel
+        while (result := channel.core.pycore_TryReserve(channel.handle, slot, length)) == -Status.PENDING:
+            if deadline and time.monotonic_ns() >= deadline:
+                raise exception(Status.DEADLINE, "no room for the request in time")
+            await asyncio.sleep(_AGAIN)
+        return channel.reserved(result, length)
+
+    async def wait(self, slot: int, method: str, deadline: int) -> int:
+        """Wait for a call that the core is to tell of, and return the place of its reply, or a status."""
+        future = self._open[slot] = self._loop.create_future()
+        timer = self._timer(future, deadline, f"no reply to {method} in time")
+        try:
+            return await future
+        except BaseException:
+            self.channel.core.pycore_Ignore(self.channel.handle, slot)
+            raise
+        finally:
+            self._open.pop(slot, None)
+            if timer is not None:
+                timer.cancel()
+
+    def close(self) -> None:
+        """End the connection, and all calls."""
+        self.channel.close()
+        self._lose(-Status.CLOSED)
+
+    def _timer(self, future: asyncio.Future[Any], deadline: int, text: str) -> asyncio.TimerHandle | None:
+        if not deadline:
+            return None
+
+        def expire() -> None:
+            if not future.done():
+                future.set_exception(exception(Status.DEADLINE, text))
+
+        return self._loop.call_later(max(deadline - time.monotonic_ns(), 0) / 1e9, expire)
+
+    def _hand_over(self) -> None:
+        """Give free slots to those who wait."""
+        while self._queue:
+            if not self._queue[0].done():
+                entry = self.channel.try_take()
+                if entry is None:
+                    return
+                self._queue[0].set_result(entry)
+            self._queue.popleft()
+
+    def _look_again(self) -> None:
+        """Give free slots to those who wait: kept replies, loans and late replies give theirs back without a word."""
+        if self._queue and not self._ended:
+            self._hand_over()
+            self._loop.call_later(_AGAIN, self._look_again)
+
+    def _collect(self) -> None:
+        channel = self.channel
+        while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
+            pairs = self._pairs[: 2 * count].tolist()
+            for slot, result in zip(pairs[::2], pairs[1::2], strict=True):
+                future = self._open.get(slot)
+                if future is not None and not future.done():
+                    future.set_result(result)
+        if count < 0:
+            self._lose(count)
+
+    def _lose(self, result: int) -> None:
+        """End all calls: the connection has ended."""
+        if self._ended:
+            return
+        self._ended = True
+        self._reactor.remove(self._collect)
+        error = exception(status_of(result))
+        for future in [*self._open.values(), *self._queue]:
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,190 @@
+"""The client on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Generator
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from nanorpc._channel import Channel, deadline_after, dial
+from nanorpc.aio._calls import Calls
+from nanorpc.aio.loan import Loan
+from nanorpc.aio.method import Method
+from nanorpc.client import CONNECT_TIMEOUT
+from nanorpc.introspection import DESCRIBE, STATS, MethodInfo, ServiceInfo, Stats, decode
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
+    from nanorpc.codec import Codec
+    from nanorpc.remote import ErrorRegistry
+
+Result = TypeVar("Result")
+Interface = TypeVar("Interface")
+
+
+def connect(
+    service: str,
+    *,
+    directory: str | None = None,
+    timeout: float | None = None,
+    spin: str = "adaptive",
+    errors: ErrorRegistry | None = None,
+    pickle: bool = False,
+) -> Connecting:
+    """Connect to the server of a service: ``async with connect("calc") as client``, or ``client = await connect("calc")``.
+
+    See :func:`nanorpc.connect` for the parameters and errors. Connecting goes on in another thread.
+    """
+    return Connecting(partial(dial, service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors), timeout, pickle)
+
+
+class Connecting:
+    """A connection that is to be made, by ``await`` or ``async with``; once."""
+
+    def __init__(self, dial: partial[Channel], timeout: float | None, pickle: bool) -> None:
+        self._dial = dial
+        self._options = (timeout, pickle)
+        self._client: Client | None = None
+
+    def __await__(self) -> Generator[Any, None, Client]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> Client:
+        self._client = await self._connect()
+        return self._client
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    async def _connect(self) -> Client:
+        loop = asyncio.get_running_loop()
+        dialling = loop.run_in_executor(None, self._dial)
+        try:
+            channel = await asyncio.shield(dialling)
+        except asyncio.CancelledError:
+            dialling.add_done_callback(lambda done: None if done.cancelled() or done.exception() else done.result().close())
+            raise
+        return Client(channel, loop, *self._options)
+
+
+class Client:
+    """A connection to a server, made by :func:`connect`. It belongs to the event loop on which it was made: only there may it be used.
+
+    The service's methods are attributes: ``await client.add(2, 3)``. See :class:`Method`. One whose name is an attribute of the client itself, or no
+    identifier, is ``client.method("close")``.
+
+    Up to 256 calls are in flight; thousands more wait their turn.
+    """
+
+    def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop, timeout: float | None, pickle: bool) -> None:
+        self._channel = channel
+        self._timeout = timeout
+        self._pickle = pickle
+        self._codec_made: Codec | None = None
+        self._known: list[MethodInfo] | None = None
+        try:
+            self._calls = Calls(channel, loop)
+        except BaseException:
+            channel.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<nanorpc.aio.Client of {self.service!r}{', closed' if self._channel.closed else ''}>"
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        channel = self.__dict__.get("_channel")
+        if channel is not None and not channel.closed:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            channel.close()
+
+    def __getattr__(self, name: str) -> Method[Any]:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        method = self.__dict__[name] = self.method(name)
+        return method
+
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        return self._channel.service
+
+    @property
+    def max_payload(self) -> int:
+        """The longest request and reply, in bytes."""
+        return self._channel.max_payload
+
+    async def call(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> bytes:
+        """Call a method with bytes and return its reply. See :meth:`nanorpc.Client.call` for the parameters and errors.
+
+        Cancelling the task gives the call up. The method may still run; a coroutine function at the server is cancelled.
+        """
+        return await self._calls.call(method, payload, self._timeout if timeout is None else timeout)
+
+    @overload
+    def method(self, name: str) -> Method[Any]: ...
+    @overload
+    def method(self, name: str, returns: type[Result]) -> Method[Result]: ...
+    def method(self, name: str, returns: Any = Any) -> Method[Any]:
+        """Return a method of the service, whether or not it exists, with the type that its result is to have. See :meth:`nanorpc.Client.method`."""
+        return Method(name, self._calls, self._codec(), self._methods, self.loan, self._timeout, 0, returns)
+
+    def bind(self, interface: type[Interface]) -> Interface:
+        """See :meth:`nanorpc.Client.bind`; the interface's methods are coroutine functions."""
+        from nanorpc.interface import bound
+
+        made: Interface = bound(interface, self.method)
+        return made
+
+    async def loan(self, method: str, length: int, *, timeout: float | None = None) -> Loan:
+        """Return ``length`` bytes of shared memory in which the request of a method is written. See :meth:`nanorpc.Client.loan`. Waits while there is no room."""
+        if length < 0:
+            raise ValueError(f"a loan of {length} bytes: use 0 or more")
+        timeout = self._timeout if timeout is None else timeout
+        deadline = deadline_after(timeout)
+        slot, offset = await self._calls.take(deadline)
+        try:
+            if length > self._channel.inline:
+                offset = await self._calls.reserve(slot, length, deadline)
+            return Loan(self._calls, slot, method, offset, length, timeout)
+        except BaseException:
+            self._channel.drop(slot, False)
+            raise
+
+    async def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
+        """See :meth:`nanorpc.Client.describe`."""
+        return decode(self.service, await self.call(DESCRIBE, timeout=timeout), ServiceInfo)
+
+    async def methods(self, *, timeout: float | None = 5.0) -> list[MethodInfo]:
+        """See :meth:`nanorpc.Client.methods`."""
+        return (await self.describe(timeout=timeout)).details
+
+    async def stats(self, *, timeout: float | None = 5.0) -> Stats:
+        """See :meth:`nanorpc.Client.stats`."""
+        return decode(self.service, await self.call(STATS, timeout=timeout), Stats)
+
+    def close(self) -> None:
+        """End the connection. Calls of other tasks raise :class:`ClientClosed`. Closing again does nothing. Does not block."""
+        if not self._channel.closed:
+            self._calls.close()
+
+    async def _methods(self) -> list[MethodInfo]:
+        if self._known is None:
+            self._known = await self.methods()
+        return self._known
+
+    def _codec(self) -> Codec:
+        if self._codec_made is None:
+            from nanorpc.codec import Codec
+
+            self._codec_made = Codec(pickle=self._pickle)
+        return self._codec_made

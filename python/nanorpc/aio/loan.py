@@ -1,0 +1,47 @@
+"""Requests that are written where they lie, for event loops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nanorpc._channel import deadline_after
+from nanorpc.loan import Hold, Lease, Memory
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from nanorpc.aio._calls import Calls
+
+
+class Loan(Memory):
+    """What is said of :class:`nanorpc.Loan` holds for it; :meth:`send` is awaited. Only the loop's thread uses it."""
+
+    def __init__(self, calls: Calls, slot: int, method: str, offset: int, length: int, timeout: float | None) -> None:
+        self._hold = Hold(calls.channel, slot)
+        super().__init__(self._hold.view(offset, length))
+        self._calls = calls
+        self._method = method
+        self._offset = offset
+        self._timeout = timeout
+
+    def __enter__(self) -> Loan:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._view = None
+
+    async def send(self, *, timeout: float | None = None) -> Lease:
+        """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call. Raises what
+        :meth:`Client.call` does, and:
+
+        :raises Released: the loan has been released or sent.
+        """
+        own, self._view = self.view, None
+        hold = self._hold
+        hold.lost = True
+        deadline = deadline_after(self._timeout if timeout is None else timeout)
+        place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
+        hold.lost = False
+        lease = Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
+        del own
+        return lease
