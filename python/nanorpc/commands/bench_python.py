@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from nanorpc.commands.human import rate
@@ -66,7 +67,7 @@ def _print(results: Sequence[Result], as_json: bool) -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return results as lines for people, with one between those of different cases and sizes, and what the ratios are to."""
+    """Return results as lines for people, with an empty one between those of different cases and sizes, and what the ratios are to."""
     lines = figures([_HEADER, *(_row(result, results) for result in results)]).splitlines(keepends=True)
     text = lines[0]
     for i, result in enumerate(results):
@@ -74,11 +75,11 @@ def table(results: Sequence[Result]) -> str:
             text += "\n"
         text += lines[i + 1]
     beside = {result.case: other.contender for result in results if (other := compared_with(result, results))}
-    text += "\n×: how many times as long as NanoRPC's the p50 is"
-    text += f" ({', '.join(f'{case}: {name}' for case, name in beside.items())}).\n" if beside else ".\n"
+    note = "×: how many times as long as NanoRPC's the p50 is"
+    note += f" ({', '.join(f'{case}: {name}' for case, name in beside.items())})." if beside else "."
     if "batch" in {result.case for result in results}:
-        text += "Times of a batch are a call's share of it.\n"
-    return text
+        note += " Times of a batch are a call's share of it."
+    return f"{text}\n{textwrap.fill(note, COLUMNS, break_on_hyphens=False)}\n"
 
 
 def _row(result: Result, results: Sequence[Result]) -> tuple[str, ...]:

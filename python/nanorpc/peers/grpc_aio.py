@@ -46,7 +46,7 @@ async def _start(directory: Path) -> Any:
 
 @asynccontextmanager
 async def aio(directory: Path) -> AsyncIterator[AsyncEcho]:
-    """Connect a client: one channel, on which all calls are."""
+    """Connect a client: one channel, on which all calls are: a second one carried no more."""
     async with grpc.aio.insecure_channel(address(directory), options=UNLIMITED) as channel:
         await asyncio.wait_for(channel.channel_ready(), timeout=10)
         call: AsyncEcho = channel.unary_unary(f"/{SERVICE}/{METHOD}")
