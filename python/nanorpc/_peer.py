@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
 
@@ -59,7 +60,7 @@ def _accept(listener: socket) -> None:
 
 
 def _echo(connection: socket) -> None:
-    with connection:
+    with suppress(ConnectionError), connection:  # a client that is interrupted leaves in the middle
         messages = Messages(connection)
         while (request := messages.receive()) is not None:
             messages.send(request)
