@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -153,6 +154,13 @@ def test_table() -> None:
     for contender in CONTENDERS:
         assert f"{contender.name} " in text
     assert "(echo: nanorpc-python, typed: nanorpc-python, batch: nanorpc-batch, aio: nanorpc-aio" in " ".join(text.split())
+
+
+def test_ratios_in_the_table() -> None:
+    times = [1000, 5, 74, 150, 1234, 99_900, 123_400]
+    rows = [Result("echo", f"nanorpc{'' if i == 0 else i}", 64, 1, [figures_of(p50_ns)]) for i, p50_ns in enumerate(times)]
+    lines = bench_python.table(rows).splitlines()[1:8]
+    assert [re.split(r" {2,}", line)[-2] for line in lines] == ["1", "<0.01", "0.074", "0.15", "1.23", "99.9", "123"]
 
 
 def test_ratios() -> None:

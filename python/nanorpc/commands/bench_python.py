@@ -92,7 +92,9 @@ def _row(result: Result, results: Sequence[Result]) -> tuple[str, ...]:
 
 
 def _ratio(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    if value < 0.01:
+        return "<0.01"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.1 else f"{value:.2g}"
 
 
 class _Progress:
