@@ -1,6 +1,7 @@
-"""The server's side of a benchmark, in a process of its own: ``python -m nanorpc._peer ARGUMENT``.
+"""A benchmark's process beside the one that was started: ``python -m nanorpc._peer ARGUMENT``.
 
-The argument is JSON, made by the benchmark. The process prints a line when it is ready, and ends when its standard input does.
+The argument is JSON, made by the benchmark: of a server, or, with a ``role``, of what :mod:`nanorpc.compare.child` does. The process prints a
+line when it is ready, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
 
@@ -15,6 +17,9 @@ from nanorpc._loader import checked, core
 
 PYTHON_UDS = "python-uds"
 """The transport that is served here, in Python: an echo over a Unix stream socket."""
+
+UDS_NAME = "echo.sock"
+"""The name of its socket in the directory."""
 
 HEADER = 4
 """Bytes of the length, little-endian, that begins each message."""
@@ -27,8 +32,12 @@ def main() -> int:
         return 2
     argument = sys.argv[1]
     params = json.loads(argument)
+    if "role" in params:
+        from nanorpc.compare import child
+
+        return child.main(params)
     if params.get("transport") == PYTHON_UDS:
-        _serve_uds(Path(params["directory"]) / "echo.sock")
+        _serve_uds(Path(params["directory"]) / UDS_NAME)
         return 0
     checked(core().pycore_BenchPeer(argument))
     return 0
@@ -51,7 +60,7 @@ def _accept(listener: socket) -> None:
 
 
 def _echo(connection: socket) -> None:
-    with connection:
+    with suppress(ConnectionError), connection:  # a client that is interrupted leaves in the middle
         messages = Messages(connection)
         while (request := messages.receive()) is not None:
             messages.send(request)

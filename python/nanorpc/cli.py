@@ -34,6 +34,37 @@ Connections are those that have called, 20 at most, most calls first. A client
 that calls all the time has made up to 63 calls more than are counted. This
 command is a client as well, and is counted with the rest."""
 
+BENCH = """\
+Measure round trips of a Python client that calls a Go server through NanoRPC,
+beside Python at both ends of a Unix stream socket, and the floor: two
+processes that spin on shared memory. For Go clients, use ./benchmark. With
+--python, measure Python clients and servers beside other ways to call."""
+
+BENCH_CASES = """\
+cases of --python, with their contenders:
+  echo   bytes there and back, one call at a time: limit, which is the floor,
+         nanorpc, whose server is in Go, nanorpc-python, nanorpc-aio, uds,
+         multiprocessing, pyzmq, grpcio, grpc.aio
+  typed  add(2, 3): nanorpc-python, Pyro5, rpyc
+  batch  64 calls of one client at once: nanorpc-batch. A call's time is its
+         share of the batch's
+  aio    64 asyncio tasks that call: nanorpc-aio, grpc.aio
+  array  halve an array of float32, without copies: nanorpc-python, and numpy
+         in one process
+
+Payloads have 64 bytes, an array 64 MiB, unless --size says otherwise. Each
+contender has a server and a client in processes of their own; cases are
+measured one after the other, and in each round of a case its contenders take
+turns. Ctrl-C prints what has been measured.
+
+--json prints case, contender, size_bytes (0: not of bytes), inflight, calls,
+mean_ns, p50_ns, p99_ns, p999_ns, calls_per_s, errors (wrong replies), rounds,
+p50_low_ns and p50_high_ns (of the rounds), ratio and ratio_to: how many times
+as long as this NanoRPC contender's the p50 is, null where it was not measured."""
+
+DEFAULT_SIZES = (64, 4096, 65536)
+"""What ``bench`` measures without ``--size`` and ``--python``, in bytes."""
+
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
 
@@ -113,11 +144,15 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench",
         help="measure round trips of Python clients",
-        description="Measure round trips of a Python client that calls a Go server through NanoRPC, beside Python at both ends of a Unix "
-        "stream socket, and the floor: two processes that spin on shared memory. For Go clients, use ./benchmark.",
+        description=BENCH,
+        epilog=BENCH_CASES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    bench.add_argument("--python", action="store_true", help="beside multiprocessing, pyzmq, grpcio, Pyro5 and rpyc: pip install 'nanorpc[compare]'")
+    bench.add_argument("--cases", type=_names, metavar="A,B", help="with --python, of the cases below (default: all)")
+    bench.add_argument("--contenders", type=_names, metavar="A,B", help="with --python, of the contenders below (default: all)")
     bench.add_argument(
-        "--size", type=_sizes, default=[64, 4096, 65536], metavar="A,B", help="payload sizes, as in 64,4KiB,1M (default: 64,4096,65536)"
+        "--size", type=_sizes, metavar="A,B", help="payload sizes, as in 64,4KiB,1M (default: 64,4096,65536; with --python, see below)"
     )
     bench.add_argument("--duration", type=_positive, default=0.3, metavar="SECONDS", help="for each case and round (default: 0.3)")
     bench.add_argument("--rounds", type=_count, default=5, metavar="N", help="rounds; figures are their medians (default: 5)")
@@ -179,6 +214,13 @@ def _gui(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if options.python:
+        from nanorpc.commands import bench_python
+
+        return bench_python.run(options.cases or [], options.contenders or [], options.size or [], options.duration, options.rounds, options.json)
+    if options.cases is not None or options.contenders is not None:
+        print("nanorpc: --cases and --contenders go with --python", file=sys.stderr)
+        return 2
     from nanorpc.latency import measure
 
     terminal = sys.stderr.isatty()
@@ -187,7 +229,7 @@ def _bench(options: argparse.Namespace) -> int:
         if terminal:
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
-    cases = measure(options.size, options.duration, options.rounds, progress)
+    cases = measure(options.size or list(DEFAULT_SIZES), options.duration, options.rounds, progress)
     if terminal:
         print("\r\033[K", end="", file=sys.stderr)
     if options.json:
@@ -216,6 +258,10 @@ def _sizes(text: str) -> list[int]:
         return parse_sizes(text, MAX_SIZE)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _positive(text: str) -> float:

@@ -17,11 +17,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
-from statistics import mean, median
+from statistics import median
 
 from nanorpc._loader import checked, core
-from nanorpc._peer import PYTHON_UDS, Messages
+from nanorpc._peer import PYTHON_UDS, UDS_NAME, Messages
 from nanorpc.client import connect
+from nanorpc.compare.timing import Figures, closed_loop
 from nanorpc.errors import NanoRPCError
 
 Call = Callable[[bytes], "bytes | None"]
@@ -82,44 +83,23 @@ def measure(sizes: list[int], duration: float, rounds: int, progress: Callable[[
             for case in cases:
                 progress(f"round {round_ + 1} of {rounds}: {case.transport}, {case.size_bytes} B")
                 if case.transport == "limit":
-                    case.add(_limit(case.size_bytes, duration))
+                    case.add(limit(case.size_bytes, duration))
                 else:
                     case.add(_closed_loop(calls[case.transport], case.size_bytes, duration))
     return cases
 
 
-def _closed_loop(call: Call, size: int, duration: float) -> dict[str, float]:
+def _closed_loop(call: Call, size: int, duration: float) -> Figures:
     """Call for a while. The replies are compared with the requests outside the timed part."""
     requests = [os.urandom(size) for _ in range(8)]
-    for i in range(200):
-        call(requests[i % 8])
-    clock = time.perf_counter_ns
-    times: list[int] = []
-    errors = 0
-    end = clock() + int(duration * 1e9)
-    now = 0
-    while now < end:
-        request = requests[len(times) % 8]
-        start = clock()
-        reply = call(request)
-        now = clock()
-        times.append(now - start)
-        if reply != request:
-            errors += 1
-    times.sort()
-    last = len(times) - 1
-    return {
-        "calls": len(times),
-        "errors": errors,
-        "mean_ns": mean(times),
-        "p50_ns": times[last // 2],
-        "p99_ns": times[int(last * 0.99)],
-        "p999_ns": times[int(last * 0.999)],
-    }
+    return closed_loop(call, requests, requests, duration)
 
 
-def _limit(size: int, duration: float) -> dict[str, float]:
-    """Run the floor, which is measured in Go."""
+def limit(size: int, duration: float) -> Figures:
+    """Run the floor, which is measured in Go, for a number of seconds. Blocks for as long. Returns the figures of a round.
+
+    :raises NanoRPCError: it could not be measured; the message says why.
+    """
     config = {
         "transports": ["limit"],
         "sizes": [size],
@@ -135,7 +115,7 @@ def _limit(size: int, duration: float) -> dict[str, float]:
         core().pycore_BenchForget(run)
     if snapshot["state"] != "done":
         raise NanoRPCError(f"the floor was not measured: {snapshot['error']}")
-    result: dict[str, float] = snapshot["cases"][0]
+    result: Figures = snapshot["cases"][0]
     return result
 
 
@@ -167,7 +147,7 @@ def _nanorpc(max_size: int) -> Iterator[Call]:
 @contextmanager
 def _uds(max_size: int) -> Iterator[Call]:
     with _peer(PYTHON_UDS, max_size) as directory, socket(AF_UNIX, SOCK_STREAM) as connection:
-        connection.connect(str(directory / "echo.sock"))
+        connection.connect(str(directory / UDS_NAME))
         messages = Messages(connection)
 
         def call(request: bytes) -> bytes | None:

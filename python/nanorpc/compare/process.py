@@ -1,0 +1,73 @@
+"""A process of a contender, as the benchmark has it."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any
+
+from nanorpc.errors import NanoRPCError
+
+_END = 5.0  # s, for a process to end by itself
+
+
+class Process:
+    """``python -m nanorpc._peer`` with an argument: it takes and prints lines of JSON. It is a context manager that ends the process.
+
+    Ctrl-C does not reach it: it ends when its standard input does, which is when this process ends at the latest.
+    """
+
+    def __init__(self, argument: dict[str, Any]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "nanorpc._peer", json.dumps(argument)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,  # select sees all that has been printed
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        if error is not None:  # it may be busy for as long as a round takes
+            self._process.terminate()
+        try:
+            self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def ask(self, command: dict[str, Any]) -> None:
+        """Write a line.
+
+        :raises NanoRPCError: the process has ended.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        except BrokenPipeError:
+            raise NanoRPCError("its process has ended") from None
+
+    def answer(self, timeout: float) -> dict[str, Any]:
+        """Return the next line that the process prints. Blocks for ``timeout`` seconds at most.
+
+        :raises NanoRPCError: it has printed an error, or nothing in that time, or has ended.
+        """
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], timeout)[0]:
+            raise NanoRPCError(f"no answer in {timeout:.0f} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise NanoRPCError("its process has ended")
+        answer: dict[str, Any] = json.loads(line)
+        if error := answer.get("error"):
+            raise NanoRPCError(error)
+        return answer

@@ -1,0 +1,44 @@
+"""NanoRPC: clients in Python of the benchmark's server in Go."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import nanorpc
+from nanorpc.peers.interface import AsyncEcho, Batch, Echo
+
+SERVICE = "bench"
+
+
+@contextmanager
+def echo(directory: Path) -> Iterator[Echo]:
+    """Connect a client."""
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+        call = client.call
+        yield lambda request: call("echo", request)
+
+
+@contextmanager
+def batch(directory: Path) -> Iterator[Batch]:
+    """Connect a client that makes calls in batches."""
+    client: Any
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+
+        def call(requests: Sequence[bytes]) -> Sequence[bytes]:
+            with client.batch() as calls:
+                replies = [calls.call("echo", request) for request in requests]
+            return [reply.result() for reply in replies]
+
+        yield call
+
+
+@asynccontextmanager
+async def aio(directory: Path) -> AsyncIterator[AsyncEcho]:
+    """Connect a client for asyncio."""
+    async with import_module("nanorpc.aio").connect(SERVICE, directory=str(directory)) as client:
+        call = client.call
+        yield lambda request: call("echo", request)
