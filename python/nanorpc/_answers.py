@@ -138,7 +138,9 @@ class Shared:
         return encode_error(error, self.service.errors, self._traceback)
 
     def withdraw(self, view: memoryview, method: Method) -> None:
-        """End a view of a request or a reply that a method has had. If the method has kept something that was made of it, say so: it cannot be taken away."""
+        """End a view of a request or a reply that a method has had. If the method has kept something that was made of it, say so: it cannot be taken
+        away.
+        """
         try:
             view.release()
         except BufferError:
@@ -156,9 +158,7 @@ class WorkerAnswer(Answer):
 
     def __init__(self, shared: Shared, method: Method, worker: int, box: Any) -> None:
         connection = box[_box.CONNECTION]
-        super().__init__(
-            shared, method, shared.segments.of(connection), connection, (box[_box.OFFSET], box[_box.LENGTH]), box[_box.DEADLINE]
-        )
+        super().__init__(shared, method, shared.segments.of(connection), connection, (box[_box.OFFSET], box[_box.LENGTH]), box[_box.DEADLINE])
         self._worker = worker
         self._box = box
 
@@ -175,7 +175,6 @@ class WorkerAnswer(Answer):
     def cancelled(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return bool(self.shared.core.pycore_WorkerCancelled(self._worker) != 0)
-
 
     def later(self, ticket: int) -> LaterAnswer:
         """Return what answers the call once it has left the worker."""

@@ -68,11 +68,12 @@ class Channel:
         self._forgotten = False
 
     def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
-        """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are gone."""
+        """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are
+        gone.
+        """
         check_fork()
-        if type(payload) is not bytes:
-            payload = plain(payload)
-        length = len(payload)
+        request: Any = payload if type(payload) is bytes else plain(payload)
+        length = len(request)
         number = self._numbers.get(method)
         if number is None:
             number = self.number(method)
@@ -85,9 +86,9 @@ class Channel:
         try:
             if length > self.inline:
                 offset = self.reserve(slot, length, deadline)
-                self.write(offset, length, payload)
+                self.write(offset, length, request)
             else:
-                self.map[offset : offset + length] = payload
+                self.map[offset : offset + length] = request
             submitted = True
             result = self._call(self.handle, slot, number, offset, length, deadline)
             if result < 0:
@@ -96,7 +97,8 @@ class Channel:
             start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
             if size > self.inline or length > self.inline:
                 if keep and size >= KEPT_FROM and len(self._kept) < MAX_KEPT:
-                    return self.keep(slot, start, size)
+                    kept: bytes = self.keep(slot, start, size)
+                    return kept
                 reply = self.map[start : start + size]
                 self.core.pycore_Recycle(self.handle, slot)
             else:
@@ -206,8 +208,8 @@ class Channel:
             self.map[offset : offset + length] = payload
 
     def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
-        """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the caller's to drop, with
-        its call submitted.
+        """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
+        caller's to drop, with its call submitted.
         """
         result: int = self._call(self.handle, slot, self.number(method), offset, length, deadline)
         return result if result >= 0 else self.finish(slot, result, method, deadline)

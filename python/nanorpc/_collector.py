@@ -37,7 +37,9 @@ class _Call:
 
 
 class Collector:
-    """Ends the futures of a client in a thread of its own, which sleeps until the core tells of replies. Its methods may be called from any thread."""
+    """Ends the futures of a client in a thread of its own, which sleeps until the core tells of replies. Its methods may be called from any
+    thread.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

@@ -71,7 +71,7 @@ class Worker:
                 return
             run = simples[number]
             length = box[2]  # these are _box.LENGTH and so on: names of a module take a lookup each
-            if run is None or length > COPIED_TO and methods[number].kind == "typed":
+            if run is None or (length > COPIED_TO and methods[number].kind == "typed"):
                 self._run(WorkerAnswer(shared, methods[number], worker, box))
                 continue
             segment = segment_of(box[0])

@@ -15,8 +15,7 @@ from nanorpc.method import decoder_of
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
-    from nanorpc.codec import Codec
-    from nanorpc.method import Signatures
+    from nanorpc._tools import Tools
 
 Result = TypeVar("Result")
 
@@ -56,8 +55,8 @@ class Entry(Generic[Result]):
 
 
 class Batch:
-    """Calls that are published with one atomic operation and at most one wake-up of the server, 256 at a time, when the ``with`` block ends, or with :meth:`run`. Made
-    by :meth:`Client.batch`, and used by one thread at a time::
+    """Calls that are published with one atomic operation and at most one wake-up of the server, 256 at a time, when the ``with`` block ends, or with
+    :meth:`run`. Made by :meth:`Client.batch`, and used by one thread at a time::
 
         with client.batch() as batch:
             sums = [batch.add(i, i) for i in range(64)]
@@ -66,10 +65,8 @@ class Batch:
     The order in which the server runs them is not fixed. A call that fails does so alone: its :meth:`Entry.result` raises.
     """
 
-    def __init__(self, channel: Channel, codec: Callable[[], Codec], signatures: Signatures, timeout: float | None) -> None:
-        self._channel = channel
-        self._codec = codec
-        self._signatures = signatures
+    def __init__(self, tools: Tools, timeout: float | None) -> None:
+        self._tools = tools
         self._timeout = timeout
         self._entries: list[Entry[Any]] = []
 
@@ -86,8 +83,8 @@ class Batch:
     def __getattr__(self, name: str) -> Callable[..., Entry[Any]]:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        codec = self._codec()
-        encode, decode, bind, append = codec.encode, decoder_of(codec, name, Any), self._signatures.bind, self._entries.append
+        codec = self._tools.codec
+        encode, decode, bind, append = codec.encode, decoder_of(codec, name, Any), self._tools.bind, self._entries.append
 
         def add(*args: Any, **kwargs: Any) -> Entry[Any]:
             request = encode(bind(name, args, kwargs) if kwargs else args)
@@ -115,7 +112,7 @@ class Batch:
         deadline = deadline_after(self._timeout)
         done = 0
         while done < len(entries):
-            done += _Round(self._channel, entries[done : done + _MOST], deadline).run()
+            done += _Round(self._tools.channel, entries[done : done + _MOST], deadline).run()
 
 
 class _Round:
@@ -173,8 +170,8 @@ class _Round:
         return slots
 
     def _prepare(self, slots: list[int]) -> tuple[array[int], array[int]]:
-        """Return the calls as the core takes them, and the short requests, one after the other; the long ones have been written where they belong. There are
-        as many calls as slots; those for which there was no room have been given back.
+        """Return the calls as the core takes them, and the short requests, one after the other; the long ones have been written where they belong.
+        There are as many calls as slots; those for which there was no room have been given back.
         """
         channel = self._channel
         entries = self._entries[: len(slots)]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._channel import Channel, dial
+from nanorpc._tools import Tools, described
 from nanorpc.batch import Batch
 from nanorpc.introspection import DESCRIBE, STATS, MethodInfo, ServiceInfo, Stats, decode
 from nanorpc.loan import Lease, Loan
-from nanorpc.method import Method, Signatures
+from nanorpc.method import Method
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
-    from nanorpc._collector import Collector
-    from nanorpc.codec import Codec
     from nanorpc.remote import ErrorRegistry
 
 Result = TypeVar("Result")
@@ -65,11 +63,7 @@ class Client:
     def __init__(self, channel: Channel, timeout: float | None, pickle: bool) -> None:
         self._channel = channel
         self._timeout = timeout
-        self._pickle = pickle
-        self._lock = threading.Lock()  # guards the making of the collector
-        self._codec_made: Codec | None = None
-        self._collector_made: Collector | None = None
-        self._signatures = Signatures(lambda: self.describe().details)
+        self._tools = Tools(channel, pickle)
         if timeout is None:
             # The method below says what it does. One call of a Python function less is a twentieth of the round trip.
             self.__dict__["call"] = channel.call
@@ -133,14 +127,14 @@ class Client:
     def method(self, name: str, returns: Any = Any) -> Method[Any]:
         """Return a method of the service, whether or not it exists, with the type that its result is to have.
 
-        :param returns: any type that msgspec knows, such as a dataclass: results are checked, and made into it. Else they are what MessagePack has: numbers, text,
-            bytes, lists, dicts, and arrays.
+        :param returns: any type that msgspec knows, such as a dataclass: results are checked, and made into it. Else they are what MessagePack has:
+            numbers, text, bytes, lists, dicts, and arrays.
         """
-        return Method(self._channel, name, self._codec, self._collector, self._signatures, self._timeout, 0, returns)
+        return Method(self._tools, name, self._timeout, 0, returns)
 
     def bind(self, interface: type[Interface]) -> Interface:
-        """Return the service's methods as an object of the type of ``interface``, a class (a :class:`typing.Protocol`, say) that declares them: with the types of
-        its annotations, so that tools know them, and results are made into what they say.
+        """Return the service's methods as an object of the type of ``interface``, a class (a :class:`typing.Protocol`, say) that declares them: with
+        the types of its annotations, so that tools know them, and results are made into what they say.
         """
         from nanorpc.interface import bound
 
@@ -152,11 +146,11 @@ class Client:
 
         :param timeout: how many seconds that may take; ``None``: what :func:`connect` was given.
         """
-        return Batch(self._channel, self._codec, self._signatures, self._timeout if timeout is None else timeout)
+        return Batch(self._tools, self._timeout if timeout is None else timeout)
 
     def loan(self, method: str, length: int, *, timeout: float | None = None) -> Loan:
-        """Return ``length`` bytes of shared memory in which the request of a method is written, so that it is never copied. See :class:`Loan`. Blocks while
-        there is no room.
+        """Return ``length`` bytes of shared memory in which the request of a method is written, so that it is never copied. See :class:`Loan`.
+        Blocks while there is no room.
 
         :raises PayloadTooLarge: the server does not accept that much.
         :raises DeadlineExceeded: there was no room in time.
@@ -169,7 +163,7 @@ class Client:
 
     def future(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Future[bytes]:
         """Do what :meth:`call` does, but return at once. The future has the reply, or the exception. Cancelling it gives the call up."""
-        return self._collector().start(method, payload, self._timeout if timeout is None else timeout, bytes)
+        return self._tools.collector.start(method, payload, self._timeout if timeout is None else timeout, bytes)
 
     def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
         """Ask the server for its methods and limits. Blocks until it has answered.
@@ -177,10 +171,12 @@ class Client:
         :param timeout: how many seconds that may take; ``None``: for ever.
         :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
         """
-        return decode(self.service, self._channel.call(DESCRIBE, timeout=timeout), ServiceInfo)
+        return described(self.service, self._channel.call(DESCRIBE, timeout=timeout))
 
     def methods(self, *, timeout: float | None = 5.0) -> list[MethodInfo]:
-        """Ask the server for its methods with their signatures; of one that says none, as servers in Go, there is the name. Blocks until it has answered."""
+        """Ask the server for its methods with their signatures; of one that says none, as servers in Go, there is the name. Blocks until it has
+        answered.
+        """
         return self.describe(timeout=timeout).details
 
     def stats(self, *, timeout: float | None = 5.0) -> Stats:
@@ -200,18 +196,3 @@ class Client:
         Loans, leases and arrays stay as they are: their memory is there until they are gone.
         """
         self._channel.close()
-
-    def _codec(self) -> Codec:
-        if self._codec_made is None:
-            from nanorpc.codec import Codec
-
-            self._codec_made = Codec(pickle=self._pickle)
-        return self._codec_made
-
-    def _collector(self) -> Collector:
-        with self._lock:
-            if self._collector_made is None:
-                from nanorpc._collector import Collector
-
-                self._collector_made = Collector(self._channel)
-            return self._collector_made

@@ -43,6 +43,7 @@ class Hold:
         self._uses = 0
 
     def view(self, offset: int, length: int) -> memoryview:
+        """Return a writable view of memory that belongs to the slot."""
         self._uses += 1
         return self.channel.pinned(offset, length, self._unused)
 
@@ -100,8 +101,8 @@ class Memory:
 
 
 class Lease(Memory):
-    """A reply that lies in memory shared with the server, read-only, until :meth:`release` or the end of its ``with`` block, and as long as there are views and
-    arrays on it. It takes one of the client's 256 slots. Its methods may be called from any thread, one at a time.
+    """A reply that lies in memory shared with the server, read-only, until :meth:`release` or the end of its ``with`` block, and as long as there
+    are views and arrays on it. It takes one of the client's 256 slots. Its methods may be called from any thread, one at a time.
     """
 
     def __enter__(self) -> Lease:
@@ -140,9 +141,9 @@ class Lease(Memory):
 
 
 class Loan(Memory):
-    """Memory shared with the server in which a request is written, so that it is never copied, made by :meth:`Client.loan` or :meth:`Method.loan`. What it
-    holds at first is undefined. It ends with :meth:`send`, :meth:`release` or the end of its ``with`` block. It takes one of the client's 256 slots. Its methods may
-    be called from any thread, one at a time.
+    """Memory shared with the server in which a request is written, so that it is never copied, made by :meth:`Client.loan` or :meth:`Method.loan`.
+    What it holds at first is undefined. It ends with :meth:`send`, :meth:`release` or the end of its ``with`` block. It takes one of the client's
+    256 slots. Its methods may be called from any thread, one at a time.
     """
 
     def __init__(self, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
@@ -174,8 +175,8 @@ class Loan(Memory):
         self._view = None
 
     def send(self, *, timeout: float | None = None) -> Lease:
-        """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call. Blocks until the
-        reply is there; signals are handled meanwhile. Raises what :meth:`Client.call` does, and:
+        """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call.
+        Blocks until the reply is there; signals are handled meanwhile. Raises what :meth:`Client.call` does, and:
 
         :raises Released: the loan has been released or sent.
         """

@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from nanorpc._channel import Channel
-from nanorpc.errors import DeadlineExceeded, Incompatible, InvalidOption, SharedMemoryExhausted, UnknownMethod
+from nanorpc.errors import DeadlineExceeded, Incompatible, InvalidOption, SharedMemoryExhausted
 from nanorpc.loan import Loan
 
 if TYPE_CHECKING:
-    from nanorpc._collector import Collector
+    from nanorpc._tools import Tools
     from nanorpc.codec import Codec
     from nanorpc.introspection import MethodInfo
 
 Result = TypeVar("Result")
-
-
-class Signatures:
-    """What a server says of its methods, asked for when it is first needed. May be used by several threads at once."""
-
-    def __init__(self, ask: Callable[[], Sequence[MethodInfo]]) -> None:
-        self._ask = ask
-        self._known: dict[str, MethodInfo] | None = None
-
-    def of(self, method: str) -> MethodInfo:
-        """Return what the server says of a method. Blocks, the first time, until it has answered.
-
-        :raises UnknownMethod: there is none of this name.
-        """
-        if self._known is None:
-            self._known = {info.name: info for info in self._ask()}
-        info = self._known.get(method)
-        if info is None:
-            raise UnknownMethod(f"the service has no method {method!r}")
-        return info
-
-    def bind(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the request for a call: the positional arguments, or, if there are others, all by their names."""
-        if not kwargs:
-            return args
-        if not args:
-            return kwargs
-        from nanorpc.schema import bind
-
-        return bind([parameter.name for parameter in self.of(method).parameters if not parameter.keyword_only], args, kwargs, method)
 
 
 def decoder_of(codec: Codec, method: str, returns: Any) -> Callable[[bytes], Any]:
@@ -66,10 +35,11 @@ def decoder_of(codec: Codec, method: str, returns: Any) -> Callable[[bytes], Any
 
 
 class Method(Generic[Result]):
-    """A method of a service: ``client.add``. Calling it calls the service's, with arguments of any types that MessagePack and msgspec know, and NumPy arrays.
+    """A method of a service: ``client.add``. Calling it calls the service's, with arguments of any types that MessagePack and msgspec know, and
+    NumPy arrays.
 
-    Arrays in a result are read-only. Where they are long, 64 KiB and more with the rest of the result, they lie in memory shared with the server, and take one of the
-    client's 256 slots until they are gone; when 128 are taken so, further ones are copied.
+    Arrays in a result are read-only. Where they are long, 64 KiB and more with the rest of the result, they lie in memory shared with the server,
+    and take one of the client's 256 slots until they are gone; when 128 are taken so, further ones are copied.
 
     May be called from several threads at once. It raises what :meth:`Client.call` does, and:
 
@@ -78,69 +48,55 @@ class Method(Generic[Result]):
     :raises TypeError: an argument is something that cannot be sent.
     """
 
-    __slots__ = ("_call", "_channel", "_codec", "_collector", "_decode", "_encode", "_name", "_retries", "_returns", "_signatures", "_timeout")
+    __slots__ = ("_call", "_decode", "_encode", "_name", "_retries", "_returns", "_timeout", "_tools")
 
-    def __init__(
-        self,
-        channel: Channel,
-        name: str,
-        codec: Callable[[], Codec],
-        collector: Callable[[], Collector],
-        signatures: Signatures,
-        timeout: float | None,
-        retries: int,
-        returns: Any,
-    ) -> None:
-        self._channel = channel
+    def __init__(self, tools: Tools, name: str, timeout: float | None, retries: int, returns: Any) -> None:
+        self._tools = tools
         self._name = name
-        self._codec = codec
-        self._collector = collector
-        self._signatures = signatures
         self._timeout = timeout
         self._retries = retries
         self._returns = returns
-        self._call = channel.call
-        self._encode = codec().encode
-        self._decode = decoder_of(codec(), name, returns)
+        self._call = tools.channel.call
+        self._encode = tools.codec.encode
+        self._decode = decoder_of(tools.codec, name, returns)
 
     def __repr__(self) -> str:
-        return f"<nanorpc.Method {self._name!r} of {self._channel.service!r}>"
+        return f"<nanorpc.Method {self._name!r} of {self._tools.channel.service!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         """Call the method. Blocks until its result is there; signals are handled meanwhile."""
         if self._retries:
             return self._persist(args, kwargs)
-        request = self._encode(self._signatures.bind(self._name, args, kwargs) if kwargs else args)
+        request = self._encode(self._tools.bind(self._name, args, kwargs) if kwargs else args)
         return cast(Result, self._decode(self._call(self._name, request, timeout=self._timeout, keep=True)))
 
     def options(self, *, timeout: float | None = None, retries: int | None = None) -> Method[Result]:
         """Return this method with other options; what is not given stays.
 
         :param timeout: how many seconds each try of a call may take.
-        :param retries: how often to try again when there was no reply in time, or no room for one. A method that its service does not declare idempotent is
-            tried again only if it cannot have run.
+        :param retries: how often to try again when there was no reply in time, or no room for one. A method that its service does not declare
+            idempotent is tried again only if it cannot have run.
         """
         if retries is not None and retries < 0:
             raise InvalidOption(f"retries={retries}: use 0 or more")
         return Method(
-            self._channel,
+            self._tools,
             self._name,
-            self._codec,
-            self._collector,
-            self._signatures,
             self._timeout if timeout is None else timeout,
             self._retries if retries is None else retries,
             self._returns,
         )
 
     def future(self, *args: Any, **kwargs: Any) -> Future[Result]:
-        """Call the method and return at once. The future has the result, or the exception; cancelling it gives the call up. Options but the timeout do not count."""
-        request = self._encode(self._signatures.bind(self._name, args, kwargs))
-        return self._collector().start(self._name, request, self._timeout, self._decode)
+        """Call the method and return at once. The future has the result, or the exception; cancelling it gives the call up. Options but the timeout
+        do not count.
+        """
+        request = self._encode(self._tools.bind(self._name, args, kwargs))
+        return self._tools.collector.start(self._name, request, self._timeout, self._decode)
 
     def loan(self, length: int) -> Loan:
         """See :meth:`Client.loan`."""
-        return Loan.make(self._channel, self._name, length, self._timeout)
+        return Loan.make(self._tools.channel, self._name, length, self._timeout)
 
     @property
     def info(self) -> MethodInfo:
@@ -148,15 +104,15 @@ class Method(Generic[Result]):
 
         :raises UnknownMethod: there is none of this name.
         """
-        return self._signatures.of(self._name)
+        return self._tools.info(self._name)
 
     def _persist(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
-        request = self._encode(self._signatures.bind(self._name, args, kwargs))
+        request = self._encode(self._tools.bind(self._name, args, kwargs))
         left = self._retries
         while True:
             try:
                 return cast(Result, self._decode(self._call(self._name, request, timeout=self._timeout, keep=True)))
             except (DeadlineExceeded, SharedMemoryExhausted) as error:
-                if not left or error.sent and not self.info.idempotent:
+                if not left or (error.sent and not self.info.idempotent):
                     raise
             left -= 1

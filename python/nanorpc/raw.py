@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """A request that lies in memory shared with the client, until the method returns. It may change while it is read, if the client is malicious: copy first what must
-    not.
+    """A request that lies in memory shared with the client, until the method returns. It may change while it is read, if the client is malicious:
+    copy first what must not.
     """
 
     __slots__ = ("view",)
@@ -42,8 +42,8 @@ class Request:
 
 
 class Reply:
-    """Memory shared with the client in which the reply is written. What :meth:`view` or :meth:`array` has returned, once, is the reply when the method returns; without,
-    the reply is empty.
+    """Memory shared with the client in which the reply is written. What :meth:`view` or :meth:`array` has returned, once, is the reply when the
+    method returns; without, the reply is empty.
     """
 
     __slots__ = ("_reserve", "_view")
@@ -53,8 +53,8 @@ class Reply:
         self._view: memoryview | None = None
 
     def view(self, length: int) -> memoryview:
-        """Return memory for a reply of ``length`` bytes. What it holds at first is undefined. Blocks while there is no room, until shortly before the call's deadline,
-        or for 30 seconds if it has none.
+        """Return memory for a reply of ``length`` bytes. What it holds at first is undefined. Blocks while there is no room, until shortly before
+        the call's deadline, or for 30 seconds if it has none.
 
         :raises PayloadTooLarge: the server's limit is lower.
         :raises SharedMemoryExhausted: there was no room.

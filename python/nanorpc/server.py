@@ -30,20 +30,18 @@ def serve(
     traceback: bool = False,
     pickle: bool = False,
 ) -> None:
-    """Serve until SIGINT (Ctrl-C) or SIGTERM. Then calls in flight are answered, and nothing stays behind. See :class:`Server` for the parameters and :meth:`Server.run`
-    for the rest.
+    """Serve until SIGINT (Ctrl-C) or SIGTERM. Then calls in flight are answered, and nothing stays behind. See :class:`Server` for the parameters
+    and :meth:`Server.run` for the rest.
     """
-    Server(
-        service, workers=workers, directory=directory, arena=arena, max_payload=max_payload, spin=spin, traceback=traceback, pickle=pickle
-    ).run()
+    Server(service, workers=workers, directory=directory, arena=arena, max_payload=max_payload, spin=spin, traceback=traceback, pickle=pickle).run()
 
 
 class Server:
     """Serves the methods of a service, to clients in Python, Go or any language. As a context manager it serves in the background.
 
     :param service: what it serves.
-    :param workers: how many threads run methods that are no coroutine functions. They share Python's interpreter lock; more than one lets methods wait side by side. One
-        that calls keep coming to takes them itself, without another thread between.
+    :param workers: how many threads run methods that are no coroutine functions. They share Python's interpreter lock; more than one lets methods
+        wait side by side. One that calls keep coming to takes them itself, without another thread between.
     :param directory: where clients find it; else ``$NANORPC_DIR``, ``$XDG_RUNTIME_DIR/nanorpc`` or ``/tmp/nanorpc-<uid>``.
     :param arena: bytes of shared memory that each connection may take for requests, and again for replies, that do not fit in their slots.
     :param max_payload: the longest request and reply in bytes, up to the arena.
@@ -120,8 +118,8 @@ class Server:
     def shutdown(self, timeout: float = 10.0) -> None:
         """Give the name back, answer the calls in flight, and end all connections.
 
-        Blocks until that is done, for ``timeout`` seconds at most; then connections are cut, and coroutines cancelled. May be called from any thread, but not from a
-        method. Does nothing if the server does not run.
+        Blocks until that is done, for ``timeout`` seconds at most; then connections are cut, and coroutines cancelled. May be called from any
+        thread, but not from a method. Does nothing if the server does not run.
         """
         running, self._running = self._running, None
         if running is not None:
@@ -176,9 +174,7 @@ class _Running:
         except BaseException:
             self._core.pycore_ServerForget(self._handle)
             raise
-        self._threads = [
-            threading.Thread(target=worker.run, name=f"nanorpc-{service.name}-{i}", daemon=True) for i, worker in enumerate(made)
-        ]
+        self._threads = [threading.Thread(target=worker.run, name=f"nanorpc-{service.name}-{i}", daemon=True) for i, worker in enumerate(made)]
         for thread in self._threads:
             thread.start()
 

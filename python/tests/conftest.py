@@ -12,23 +12,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON_SERVER = """
 import sys, threading, time, nanorpc
-server = nanorpc.Server(sys.argv[1], threads=2)
-@server.method
+service = nanorpc.Service(sys.argv[1])
+@service.method(raw=True)
 def reverse(request):
     return request[::-1]
-@server.method
+@service.method(raw=True)
 def nothing(request):
     return None
-@server.method
+@service.method(raw=True)
 def fail(request):
     raise KeyError("no such thing")
-@server.method
+@service.method(raw=True)
 def wrong(request):
     return 3
-@server.method
+@service.method(raw=True)
 def large(request):
     return bytearray(int(request))
-@server.method(name="sleep")
+@service.method(name="sleep", raw=True)
 def pause(request):
     time.sleep(float(request))
     return b"slept"
@@ -41,7 +41,7 @@ def tell():
 
 
 threading.Thread(target=tell, daemon=True).start()
-server.run()
+nanorpc.serve(service, workers=2)
 """
 
 

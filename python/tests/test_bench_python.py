@@ -51,8 +51,6 @@ def sane(figures: Figures) -> bool:
 def test_contender(contender: Contender) -> None:
     if not contender.installed():
         pytest.skip(f"{contender.needs} is not installed: pip install 'nanorpc[compare]'")
-    if contender.name.startswith("nanorpc") and contender.name != "nanorpc" and not hasattr(nanorpc, "Service"):
-        pytest.skip("this version of NanoRPC has no such calls")
     with pair(contender, 8192) as measure:
         for size in (0,) if contender.case == "typed" else (64, 8192):
             assert sane(measure(size, 0.02))

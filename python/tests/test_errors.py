@@ -22,7 +22,7 @@ def test_names_that_cannot_be(directory: Path) -> None:
     with pytest.raises(nanorpc.InvalidName):
         nanorpc.connect("../demo")
     with pytest.raises(nanorpc.InvalidName):
-        nanorpc.Server("a b").start()
+        nanorpc.Server(nanorpc.Service("a b")).start()
     with pytest.raises(nanorpc.InvalidOption):
         nanorpc.connect("demo", spin="maybe")
 

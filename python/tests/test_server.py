@@ -64,21 +64,21 @@ def test_a_signal_ends_it_after_its_calls(python_server: subprocess.Popen[str], 
 
 def test_a_name_is_served_once(python_server: subprocess.Popen[str]) -> None:
     with pytest.raises(nanorpc.ServiceInUse, match=str(python_server.pid)):
-        nanorpc.Server("python").start()
+        nanorpc.Server(nanorpc.Service("python")).start()
 
 
 def test_methods_are_registered_once_and_before_it_runs(directory: Path) -> None:
-    server = nanorpc.Server("twice")
+    service = nanorpc.Service("twice")
 
-    @server.method(name="echo")
+    @service.method(name="echo", raw=True)
     def first(request: bytes) -> bytes:
         return request
 
     with pytest.raises(nanorpc.InvalidName, match="echo"):
-        server.method(name="echo")(first)
-    with server:
+        service.method(name="echo", raw=True)(first)
+    with nanorpc.Server(service):
         with pytest.raises(nanorpc.NanoRPCError, match="before"):
-            server.method(name="late")(first)
+            service.method(name="late", raw=True)(first)
         with nanorpc.connect("twice") as client:
             assert client.call("echo", b"x") == b"x"
     with pytest.raises(nanorpc.ServerNotFound):

@@ -9,17 +9,21 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel
+from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
 from nanorpc._collector import SLOTS
 from nanorpc._loader import check_fork, checked
+from nanorpc._tools import described
 from nanorpc.aio._reactor import reactor_of
+from nanorpc.aio.loan import Loan
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
+from nanorpc.introspection import DESCRIBE, MethodInfo
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
 
 _BRIEFLY = 10_000
-"""For how many ns a call waits for its reply before it leaves it to the loop: about as long as that takes. The core leaves it out where it has been in vain."""
+"""For how many ns a call waits for its reply before it leaves it to the loop: about as long as that takes. The core leaves it out where it has been
+in vain."""
 
 _AGAIN = 0.001
 """After how many seconds a call that waits for room, or for a slot that a call does not give back, looks again."""
@@ -39,14 +43,14 @@ class Calls:
         checked(channel.core.pycore_ClientCollect(channel.handle, self._reactor.eventfd))
         self._reactor.add(self._collect)
         self._ended = False
+        self._methods: list[MethodInfo] | None = None
 
     async def call(self, method: str, payload: Buffer | Parts, timeout: float | None, keep: bool = False) -> bytes:
         """See :meth:`Client.call`, and :meth:`Channel.call` for ``keep``."""
         check_fork()
         channel = self.channel
-        if type(payload) is not bytes:
-            payload = plain(payload)
-        length = len(payload)
+        request: Any = payload if type(payload) is bytes else plain(payload)
+        length = len(request)
         deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
         entry = None if self._queue else channel.try_take()
         if entry is None:
@@ -56,9 +60,9 @@ class Calls:
         try:
             if length > channel.inline:
                 offset = await self.reserve(slot, length, deadline)
-                channel.write(offset, length, payload)
+                channel.write(offset, length, request)
             else:
-                channel.map[offset : offset + length] = payload
+                channel.map[offset : offset + length] = request
             number = channel.number(method)
             submitted = True
             result = self._start(channel.handle, slot, number, offset, length, deadline, _BRIEFLY)
@@ -84,8 +88,8 @@ class Calls:
         return reply
 
     async def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
-        """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the caller's to drop, with
-        its call submitted.
+        """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
+        caller's to drop, with its call submitted.
         """
         channel = self.channel
         result: int = self._start(channel.handle, slot, channel.number(method), offset, length, deadline, _BRIEFLY)
@@ -100,7 +104,7 @@ class Calls:
         entry = None if self._queue else self.channel.try_take()
         if entry is not None:
             return entry
-        turn = self._loop.create_future()
+        turn: asyncio.Future[tuple[int, int]] = self._loop.create_future()
         self._queue.append(turn)
         if len(self._queue) == 1:
             self._loop.call_later(_AGAIN, self._look_again)
@@ -119,6 +123,7 @@ class Calls:
     async def reserve(self, slot: int, length: int, deadline: int) -> int:
         """Return the offset for a request that does not fit in its slot. Waits while there is no room."""
         channel = self.channel
+        result: int
         while (result := channel.core.pycore_TryReserve(channel.handle, slot, length)) == -Status.PENDING:
             if deadline and time.monotonic_ns() >= deadline:
                 raise exception(Status.DEADLINE, "no room for the request in time")
@@ -127,7 +132,8 @@ class Calls:
 
     async def wait(self, slot: int, method: str, deadline: int) -> int:
         """Wait for a call that the core is to tell of, and return the place of its reply, or a status."""
-        future = self._open[slot] = self._loop.create_future()
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._open[slot] = future
         timer = self._timer(future, deadline, f"no reply to {method} in time")
         try:
             return await future
@@ -138,6 +144,26 @@ class Calls:
             self._open.pop(slot, None)
             if timer is not None:
                 timer.cancel()
+
+    async def loan(self, method: str, length: int, timeout: float | None) -> Loan:
+        """See :meth:`Client.loan`."""
+        if length < 0:
+            raise ValueError(f"a loan of {length} bytes: use 0 or more")
+        deadline = deadline_after(timeout)
+        slot, offset = await self.take(deadline)
+        try:
+            if length > self.channel.inline:
+                offset = await self.reserve(slot, length, deadline)
+            return Loan(self, slot, method, offset, length, timeout)
+        except BaseException:
+            self.channel.drop(slot, False)
+            raise
+
+    async def methods(self) -> list[MethodInfo]:
+        """Return what the server says of its methods, which it is asked once."""
+        if self._methods is None:
+            self._methods = described(self.channel.service, await self.call(DESCRIBE, b"", None)).details
+        return self._methods
 
     def close(self) -> None:
         """End the connection, and all calls."""
@@ -188,6 +214,7 @@ class Calls:
         self._ended = True
         self._reactor.remove(self._collect)
         error = exception(status_of(result))
-        for future in [*self._open.values(), *self._queue]:
+        waiting: list[asyncio.Future[Any]] = [*self._open.values(), *self._queue]
+        for future in waiting:
             if not future.done():
                 future.set_exception(error)

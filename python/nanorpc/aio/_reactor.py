@@ -9,7 +9,9 @@ from weakref import WeakKeyDictionary
 
 
 class Reactor:
-    """One descriptor of a loop, which the core makes readable when there are replies, for all connections that are used there. Only the loop's thread uses it."""
+    """One descriptor of a loop, which the core makes readable when there are replies, for all connections that are used there. Only the loop's
+    thread uses it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

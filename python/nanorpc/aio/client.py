@@ -9,7 +9,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from nanorpc._channel import Channel, deadline_after, dial
+from nanorpc._channel import Channel, dial
+from nanorpc._tools import described
 from nanorpc.aio._calls import Calls
 from nanorpc.aio.loan import Loan
 from nanorpc.aio.method import Method
@@ -34,7 +35,7 @@ def connect(
     errors: ErrorRegistry | None = None,
     pickle: bool = False,
 ) -> Connecting:
-    """Connect to the server of a service: ``async with connect("calc") as client``, or ``client = await connect("calc")``.
+    """Return a connection that is to be made to the server of a service, with ``async with`` or ``await``.
 
     See :func:`nanorpc.connect` for the parameters and errors. Connecting goes on in another thread.
     """
@@ -85,7 +86,6 @@ class Client:
         self._timeout = timeout
         self._pickle = pickle
         self._codec_made: Codec | None = None
-        self._known: list[MethodInfo] | None = None
         try:
             self._calls = Calls(channel, loop)
         except BaseException:
@@ -136,7 +136,7 @@ class Client:
     def method(self, name: str, returns: type[Result]) -> Method[Result]: ...
     def method(self, name: str, returns: Any = Any) -> Method[Any]:
         """Return a method of the service, whether or not it exists, with the type that its result is to have. See :meth:`nanorpc.Client.method`."""
-        return Method(name, self._calls, self._codec(), self._methods, self.loan, self._timeout, 0, returns)
+        return Method(self._calls, self._codec, name, self._timeout, 0, returns)
 
     def bind(self, interface: type[Interface]) -> Interface:
         """See :meth:`nanorpc.Client.bind`; the interface's methods are coroutine functions."""
@@ -146,23 +146,14 @@ class Client:
         return made
 
     async def loan(self, method: str, length: int, *, timeout: float | None = None) -> Loan:
-        """Return ``length`` bytes of shared memory in which the request of a method is written. See :meth:`nanorpc.Client.loan`. Waits while there is no room."""
-        if length < 0:
-            raise ValueError(f"a loan of {length} bytes: use 0 or more")
-        timeout = self._timeout if timeout is None else timeout
-        deadline = deadline_after(timeout)
-        slot, offset = await self._calls.take(deadline)
-        try:
-            if length > self._channel.inline:
-                offset = await self._calls.reserve(slot, length, deadline)
-            return Loan(self._calls, slot, method, offset, length, timeout)
-        except BaseException:
-            self._channel.drop(slot, False)
-            raise
+        """Return ``length`` bytes of shared memory in which the request of a method is written. See :meth:`nanorpc.Client.loan`. Waits while there
+        is no room.
+        """
+        return await self._calls.loan(method, length, self._timeout if timeout is None else timeout)
 
     async def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
         """See :meth:`nanorpc.Client.describe`."""
-        return decode(self.service, await self.call(DESCRIBE, timeout=timeout), ServiceInfo)
+        return described(self.service, await self.call(DESCRIBE, timeout=timeout))
 
     async def methods(self, *, timeout: float | None = 5.0) -> list[MethodInfo]:
         """See :meth:`nanorpc.Client.methods`."""
@@ -177,11 +168,7 @@ class Client:
         if not self._channel.closed:
             self._calls.close()
 
-    async def _methods(self) -> list[MethodInfo]:
-        if self._known is None:
-            self._known = await self.methods()
-        return self._known
-
+    @property
     def _codec(self) -> Codec:
         if self._codec_made is None:
             from nanorpc.codec import Codec

@@ -31,7 +31,8 @@ class Loan(Memory):
         self._view = None
 
     async def send(self, *, timeout: float | None = None) -> Lease:
-        """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call. Raises what
+        """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call.
+        Raises what
         :meth:`Client.call` does, and:
 
         :raises Released: the loan has been released or sent.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from nanorpc.errors import DeadlineExceeded, InvalidOption, SharedMemoryExhausted, UnknownMethod
+from nanorpc._tools import info_of, positional
+from nanorpc.errors import DeadlineExceeded, InvalidOption, SharedMemoryExhausted
 from nanorpc.method import decoder_of
 
 if TYPE_CHECKING:
@@ -18,30 +18,19 @@ Result = TypeVar("Result")
 
 
 class Method(Generic[Result]):
-    """A method of a service: ``client.add``. What is said of :class:`nanorpc.Method` holds for it; calling it is awaited. Cancelling the task that waits gives
-    the call up, and cancels a coroutine function at the server.
+    """A method of a service: ``client.add``. What is said of :class:`nanorpc.Method` holds for it; calling it is awaited. Cancelling the task that
+    waits gives the call up, and cancels a coroutine function at the server.
     """
 
-    __slots__ = ("_call", "_decode", "_encode", "_loan", "_made", "_methods", "_name", "_retries", "_timeout")
+    __slots__ = ("_calls", "_codec", "_decode", "_encode", "_name", "_retries", "_returns", "_timeout")
 
-    def __init__(
-        self,
-        name: str,
-        calls: Calls,
-        codec: Codec,
-        methods: Callable[[], Awaitable[list[MethodInfo]]],
-        loan: Callable[[str, int], Awaitable[Loan]],
-        timeout: float | None,
-        retries: int,
-        returns: Any,
-    ) -> None:
-        self._made = (calls, codec, returns)
+    def __init__(self, calls: Calls, codec: Codec, name: str, timeout: float | None, retries: int, returns: Any) -> None:
+        self._calls = calls
+        self._codec = codec
         self._name = name
-        self._methods = methods
-        self._loan = loan
         self._timeout = timeout
         self._retries = retries
-        self._call = calls.call
+        self._returns = returns
         self._encode = codec.encode
         self._decode = decoder_of(codec, name, returns)
 
@@ -54,9 +43,9 @@ class Method(Generic[Result]):
         left = self._retries
         while True:
             try:
-                return cast(Result, self._decode(await self._call(self._name, request, self._timeout, True)))
+                return cast(Result, self._decode(await self._calls.call(self._name, request, self._timeout, True)))
             except (DeadlineExceeded, SharedMemoryExhausted) as error:
-                if not left or error.sent and not (await self.info()).idempotent:
+                if not left or (error.sent and not (await self.info()).idempotent):
                     raise
             left -= 1
 
@@ -64,34 +53,27 @@ class Method(Generic[Result]):
         """See :meth:`nanorpc.Method.options`."""
         if retries is not None and retries < 0:
             raise InvalidOption(f"retries={retries}: use 0 or more")
-        calls, codec, returns = self._made
         return Method(
+            self._calls,
+            self._codec,
             self._name,
-            calls,
-            codec,
-            self._methods,
-            self._loan,
             self._timeout if timeout is None else timeout,
             self._retries if retries is None else retries,
-            returns,
+            self._returns,
         )
 
     async def loan(self, length: int) -> Loan:
         """See :meth:`Client.loan`."""
-        return await self._loan(self._name, length)
+        return await self._calls.loan(self._name, length, self._timeout)
 
     async def info(self) -> MethodInfo:
         """Return what the server says of the method.
 
         :raises UnknownMethod: there is none of this name.
         """
-        for info in await self._methods():
-            if info.name == self._name:
-                return info
-        raise UnknownMethod(f"the service has no method {self._name!r}")
+        return info_of(await self._calls.methods(), self._name)
 
     async def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from nanorpc.schema import bind
 
-        parameters = (await self.info()).parameters
-        return bind([parameter.name for parameter in parameters if not parameter.keyword_only], args, kwargs, self._name)
+        return bind(positional(await self.info()), args, kwargs, self._name)

@@ -9,18 +9,19 @@ import sys
 
 from nanorpc.errors import NanoRPCError
 from nanorpc.server import Server
+from nanorpc.service import Service
 
 
 def main() -> int:
     """Serve an echo. Returns the exit status."""
-    server = Server(sys.argv[2], directory=sys.argv[1])
+    service = Service(sys.argv[2])
 
-    @server.method
+    @service.method(raw=True)
     def echo(request: bytes) -> bytes:
         return request
 
     try:
-        with server:
+        with Server(service, directory=sys.argv[1]):
             sys.stdin.buffer.read()
     except NanoRPCError as error:
         print(error, file=sys.stderr)

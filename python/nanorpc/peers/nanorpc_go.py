@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import nanorpc
 from nanorpc.peers.interface import AsyncEcho, Batch, Echo
@@ -25,7 +23,6 @@ def echo(directory: Path) -> Iterator[Echo]:
 @contextmanager
 def batch(directory: Path) -> Iterator[Batch]:
     """Connect a client that makes calls in batches."""
-    client: Any
     with nanorpc.connect(SERVICE, directory=str(directory)) as client:
 
         def call(requests: Sequence[bytes]) -> Sequence[bytes]:
@@ -39,6 +36,6 @@ def batch(directory: Path) -> Iterator[Batch]:
 @asynccontextmanager
 async def aio(directory: Path) -> AsyncIterator[AsyncEcho]:
     """Connect a client for asyncio."""
-    async with import_module("nanorpc.aio").connect(SERVICE, directory=str(directory)) as client:
+    async with nanorpc.aio.connect(SERVICE, directory=str(directory)) as client:
         call = client.call
         yield lambda request: call("echo", request)

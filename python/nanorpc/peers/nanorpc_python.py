@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +22,23 @@ echo = nanorpc_go.echo  # a client does not know what the server is written in
 @contextmanager
 def serve(directory: Path, max_size: int) -> Iterator[None]:
     """Serve, in one thread."""
-    api: Any = import_module("nanorpc")
-    with api.Server(_service(api), directory=str(directory), workers=1):
+    with nanorpc.Server(_service(), directory=str(directory), workers=1):
         yield
 
 
-def _service(api: Any) -> Any:
-    service = api.Service(SERVICE)
+def _service() -> nanorpc.Service:
+    service = nanorpc.Service(SERVICE)
 
-    @service.method(raw=True)  # type: ignore[untyped-decorator, unused-ignore]
+    @service.method(raw=True)
     def echo(request: bytes) -> bytes:
         return request
 
-    @service.method  # type: ignore[untyped-decorator, unused-ignore]
+    @service.method
     def add(a: int, b: int) -> int:
         return a + b
 
-    @service.method(raw=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def halve(request: Any, reply: Any) -> None:
+    @service.method(raw=True)
+    def halve(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
         numbers = request.array(_FLOAT)
         np.multiply(numbers, np.float32(0.5), out=reply.array(numbers.shape, _FLOAT))
 
@@ -51,10 +48,8 @@ def _service(api: Any) -> Any:
 @contextmanager
 def typed(directory: Path) -> Iterator[Add]:
     """Connect a client."""
-    client: Any
     with nanorpc.connect(SERVICE, directory=str(directory)) as client:
-        add: Add = client.add
-        yield add
+        yield client.add
 
 
 @contextmanager
@@ -65,20 +60,18 @@ def array(directory: Path) -> Iterator[Halve]:
 
 
 class _Halve:
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: nanorpc.Client) -> None:
         self._client = client
 
     def begin(self, count: int) -> NDArray[np.float32]:
         self._loan = self._client.loan("halve", 4 * count)
-        self._request = self._loan.__enter__()
-        numbers: NDArray[np.float32] = self._request.array(_FLOAT)
+        numbers: NDArray[np.float32] = self._loan.array(_FLOAT)
         return numbers
 
     def run(self) -> NDArray[np.float32]:
-        self._reply = self._request.send()
+        self._reply = self._loan.send()
         halves: NDArray[np.float32] = self._reply.array(_FLOAT)
         return halves
 
     def end(self) -> None:
         self._reply.release()
-        self._loan.__exit__(None, None, None)

@@ -26,26 +26,26 @@ def service(directory: Path) -> Iterator[nanorpc.Server]:
     """A running server with some methods."""
     import threading
 
-    server = nanorpc.Server("greeter")
+    offered = nanorpc.Service("greeter")
     release = threading.Event()
 
-    @server.method
+    @offered.method(raw=True)
     def hello(name: bytes) -> bytes:
         return b"hello, " + name
 
-    @server.method
+    @offered.method(raw=True)
     def binary(request: bytes) -> bytes:
         return b"\xff\x00" + request
 
-    @server.method
+    @offered.method(raw=True)
     def fail(request: bytes) -> bytes:
         raise ValueError("no good")
 
-    @server.method
+    @offered.method(raw=True)
     def wait(request: bytes) -> bytes:
         release.wait(60)
         return b""
 
-    with server:
+    with nanorpc.Server(offered) as server:
         yield server
         release.set()
