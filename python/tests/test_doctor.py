@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nanorpc.doctor import Finding, Verdict, kernel, limits, loop, memory, place, processors
+from nanorpc.doctor.quota import quota
 
 CHECKS = {
     "kernel",
@@ -106,9 +107,42 @@ def test_kernels() -> None:
 
 
 def test_processors() -> None:
-    assert verdict(processors.processors({0, 1}, 4)) is Verdict.OK
-    assert "taskset" in processors.processors({3}, 4).remedy
-    assert verdict(processors.processors({0}, 1)) is Verdict.WARNING
+    many = 1e9  # CPUs: no quota that counts
+    assert verdict(processors.processors({0, 1}, 4, many)) is Verdict.OK
+    assert "taskset" in processors.processors({3}, 4, many).remedy
+    assert verdict(processors.processors({0}, 1, many)) is Verdict.WARNING
+    assert processors.processors({0, 1, 2, 3}, 4, 2.5).found == "4 of 4 may be used, for the time of 2.5"
+    few = processors.processors({0, 1, 2, 3}, 4, 1.5)
+    assert verdict(few) is Verdict.WARNING
+    assert "--cpus" in few.remedy
+    assert 'spin="none"' in few.remedy
+
+
+def test_quota_of_version_2(tmp_path: Path) -> None:
+    inner = tmp_path / "a.slice" / "b.scope"
+    inner.mkdir(parents=True)
+    groups = "1:name=systemd:/elsewhere\n0::/a.slice/b.scope\n"
+    assert quota(groups, tmp_path) is None
+    (inner / "cpu.max").write_text("max 100000\n")
+    assert quota(groups, tmp_path) is None
+    (tmp_path / "a.slice" / "cpu.max").write_text("50000 100000\n")
+    assert quota(groups, tmp_path) == 0.5
+    (inner / "cpu.max").write_text("150000 100000\n")
+    assert quota(groups, tmp_path) == 0.5
+    (tmp_path / "cpu.max").write_text("20000 100000\n")
+    assert quota("0::/\n", tmp_path) == 0.2
+    assert quota("0::/../outside\n", tmp_path) == 0.2
+    assert quota("", tmp_path) is None
+
+
+def test_quota_of_version_1(tmp_path: Path) -> None:
+    group = tmp_path / "cpu,cpuacct"
+    group.mkdir()
+    groups = "4:memory:/docker/1\n3:cpu,cpuacct:/docker/1\n0::/\n"
+    for allowed, cpus in (("-1", None), ("300000", 3.0)):
+        (group / "cpu.cfs_quota_us").write_text(f"{allowed}\n")
+        (group / "cpu.cfs_period_us").write_text("100000\n")
+        assert quota(groups, tmp_path) == cpus  # where the container sees its own group as the root
 
 
 def test_file_systems() -> None:
