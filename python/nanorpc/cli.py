@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from nanorpc.bench import MAX_SIZE
-from nanorpc.client import connect
 from nanorpc.errors import NanoRPCError, ServerNotFound
 from nanorpc.services import services
 from nanorpc.units import parse_sizes, size_text, time_text
@@ -33,6 +32,24 @@ SLEPT      the server's waits for which it has gone to sleep
 Connections are those that have called, 20 at most, most calls first. A client
 that calls all the time has made up to 63 calls more than are counted. This
 command is a client as well, and is counted with the rest."""
+
+CALL = """\
+Each argument is JSON: numbers, "text", [lists], {"objects": 1}, true, null. For
+text the quotes may be left out; bytes are base64 in quotes, text without, or
+@FILE; lists do for NumPy arrays. In results bytes are text if they are that,
+else base64, and of arrays there are the first elements; with --json bytes are
+base64, and arrays whole. The exit status is 1 if the call fails.
+
+  nanorpc call calc add 2 3
+  nanorpc call calc add a=2 b=3
+  nanorpc call calc add --named '{"a": 2, "b": 3}'
+  nanorpc call greeter hello world
+  nanorpc call images width @photo.jpg
+  nanorpc call demo sha256 photo.jpg          (bytes: a file)"""
+
+SPINS = ("adaptive", "busy", "none")
+
+LOGS = ("debug", "info", "warning", "error")
 
 BENCH = """\
 Measure round trips of a Python client that calls a Go server through NanoRPC,
@@ -68,13 +85,15 @@ DEFAULT_SIZES = (64, 4096, 65536)
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
 
+_OPTION = re.compile("-[^0-9.]")
+
 PIPE_CLOSED = 141
 """The exit status when nobody reads what is printed any more, as of a program that SIGPIPE ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parsed(arguments)
     try:
         return int(options.run(options))
     except KeyboardInterrupt:
@@ -91,17 +110,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        if not hasattr(options, "arguments") or any(_OPTION.match(word) for word in rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.arguments += rest  # those that follow an option, for which argparse has no place
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nanorpc", description="List the services on this machine, watch and call them, see what is wrong.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    call = commands.add_parser("call", help="call a method and print the reply")
+    call = commands.add_parser(
+        "call",
+        help="call a method and print its result",
+        description="Call a method and print its result as JSON; of a method that takes and returns bytes, the bytes.",
+        epilog=CALL,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     call.add_argument("service")
     call.add_argument("method")
-    call.add_argument("file", nargs="?", help="file with the payload; - is standard input")
-    call.add_argument("--data", help="text to send instead of a file")
-    call.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="how long the call may take (default: 10)")
+    call.add_argument(
+        "arguments", nargs="*", metavar="ARGUMENT", help="JSON, or NAME=JSON; of a method that takes bytes, a file; - is standard input"
+    )
+    call.add_argument("--named", metavar="JSON", help="an object with arguments by name")
+    call.add_argument("--data", metavar="TEXT", help="text to send as it is, as bytes")
+    call.add_argument("--file", help="a file to send as it is; - is standard input")
+    call.add_argument("--timeout", type=_positive, default=10.0, metavar="SECONDS", help="how long the call may take (default: 10)")
     call.set_defaults(run=_call)
+
+    serving = commands.add_parser(
+        "serve",
+        help="serve the service of a Python module",
+        description="Import a module, from the current directory if it is there, and serve its nanorpc.Service until Ctrl-C or SIGTERM.",
+    )
+    serving.add_argument("target", metavar="MODULE:SERVICE", help="as in app:service or src/app.py:service; MODULE will do if it has one service")
+    serving.add_argument("--workers", type=_count, default=4, metavar="N", help="threads that run methods (default: 4)")
+    serving.add_argument("--traceback", action="store_true", help="send callers the tracebacks of exceptions, which tell of files and code")
+    serving.add_argument("--pickle", action="store_true", help="accept and send pickled objects: only for clients that you trust")
+    serving.add_argument("--spin", choices=SPINS, default="adaptive", help="how to wait for calls (default: adaptive)")
+    serving.add_argument("--arena", type=_size, default=1 << 30, metavar="SIZE", help="shared memory of a connection, each way (default: 1G)")
+    serving.add_argument("--max-payload", type=_size, default=256 << 20, metavar="SIZE", help="the longest request and reply (default: 256M)")
+    serving.add_argument("--log", choices=LOGS, default="warning", help="what to log; debug has the exceptions of methods (default: warning)")
+    serving.add_argument("--until-eof", action="store_true", help="also end when standard input does: for programs that start this one")
+    serving.set_defaults(run=_serve)
 
     listing = commands.add_parser("ls", aliases=["list"], help="list the running services and their methods")
     listing.set_defaults(run=_ls)
@@ -133,12 +188,14 @@ def _parser() -> argparse.ArgumentParser:
     gui.add_argument("--tab", help="the tab to open with")
     gui.set_defaults(run=_gui)
 
-    for command in (call, listing, description, stat, doctor, gui):
+    for command in (call, serving, listing, description, stat, doctor, gui):
         command.add_argument(
             "--directory", help="where services are found (default: $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc, else /tmp/nanorpc-<uid>)"
         )
     for command in (listing, description, stat):
         command.add_argument("--json", action="store_true", help="print one JSON object for each service, a line each")
+    call.add_argument("--json", action="store_true", help="print one JSON object, with the result or the error, and how long the call has taken")
+    serving.add_argument("--json", action="store_true", help="print one JSON object when clients can connect")
     doctor.add_argument("--json", action="store_true", help="print a JSON array with an object for each check")
 
     bench = commands.add_parser(
@@ -162,21 +219,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _call(options: argparse.Namespace) -> int:
-    if (options.file is None) == (options.data is None):
-        print("nanorpc: name a file, - for standard input, or use --data", file=sys.stderr)
-        return 2
-    if options.data is not None:
-        payload = options.data.encode()
-    elif options.file == "-":
-        payload = sys.stdin.buffer.read()
-    else:
-        payload = Path(options.file).read_bytes()
-    with connect(options.service, directory=options.directory) as client:
-        reply = client.call(options.method, payload, timeout=options.timeout)
-    sys.stdout.buffer.write(reply)
-    if sys.stdout.isatty() and not reply.endswith(b"\n"):
-        print()
-    return 0
+    from nanorpc.commands import call
+
+    request = call.Request(options.service, options.method, options.arguments, options.named, options.data, options.file, options.timeout)
+    return call.run(request, options.directory, options.json)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from nanorpc.commands import serve
+
+    how = serve.Options(options.workers, options.arena, options.max_payload, options.spin, options.traceback, options.pickle)
+    return serve.run(options.target, options.directory, how, options.log, options.until_eof, options.json)
 
 
 def _ls(options: argparse.Namespace) -> int:
@@ -258,6 +311,14 @@ def _sizes(text: str) -> list[int]:
         return parse_sizes(text, MAX_SIZE)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _size(text: str) -> int:
+    try:
+        (size,) = parse_sizes(text, 1 << 32)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text}” is no size up to 4 GiB: write it as in 65536, 64KiB, 1G") from None
+    return size
 
 
 def _names(text: str) -> list[str]:

@@ -58,11 +58,11 @@ def start(directory: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts a process that prints a line when it is ready, and kills it after the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def run(*command: str) -> subprocess.Popen[str]:
+    def run(*command: str, ready: str = "ready") -> subprocess.Popen[str]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None
-        assert "ready" in process.stdout.readline()
+        assert ready in process.stdout.readline()
         return process
 
     yield run

@@ -28,6 +28,10 @@ def test_call(demo: subprocess.Popen[str], tmp_path: Path) -> None:
         (["call", "demo", "echo", "/no/such/file"], 1, "No such file"),
         (["call", "demo", "sleep", "--data", "60000", "--timeout", "0.05"], 1, "in time"),
         (["bench", "--size", "big"], 2, "is no size"),
+        (["call", "demo", "sleep", "--data", "1", "--timeout", "0"], 2, "more than 0"),
+        (["call", "demo", "ech", "--data", "x"], 1, "Did you mean echo?"),
+        (["call", "demo", "echo", "--data", "x", "--file", "LICENSE"], 2, "one of the three"),
+        (["call", "demo", "echo", "--data", "x", "--nothing"], 2, "unrecognized arguments: --nothing"),
         (["describe", "nobody"], 1, "Running services: demo"),
         (["stat", "nobody"], 1, "Running services: demo"),
         (["stat", "--interval", "1"], 2, "--watch"),
@@ -44,9 +48,8 @@ def test_mistakes(demo: subprocess.Popen[str], arguments: list[str], status: int
 
 @pytest.mark.parametrize("command", ["ls", "list"])
 def test_ls(demo: subprocess.Popen[str], command: str) -> None:
-    heading, line = nanorpc(command).stdout.decode().splitlines()
-    assert heading.split() == ["SERVICE", "PROCESS", "METHODS"]
-    assert line.split() == ["demo", str(demo.pid), "echo", "sha256", "sleep", "sum"]
+    lines = nanorpc(command).stdout.decode().splitlines()
+    assert lines == [f"demo, process {demo.pid}", "  echo", "  sha256", "  sleep", "  sum"]
     (described,) = map(json.loads, nanorpc(command, "--json").stdout.splitlines())
     assert (described["service"], described["pid"], described["protocol"]) == ("demo", demo.pid, 1)
 

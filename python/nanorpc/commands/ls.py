@@ -7,30 +7,31 @@ import sys
 from dataclasses import asdict
 
 from nanorpc.commands.human import printable
-from nanorpc.commands.table import texts
 from nanorpc.errors import NanoRPCError
+from nanorpc.introspection import ServiceInfo
 from nanorpc.services import describe, services
 
 
 def run(directory: str | None, as_json: bool) -> int:
-    """Print the running services and their methods; one that does not answer, with the reason.
+    """Print the running services with their methods; one that does not answer, with the reason.
 
     As JSON: an object for each, one a line, which has the keys of :class:`nanorpc.ServiceInfo`, or ``service`` and ``error``.
     """
-    rows = [("SERVICE", "PROCESS", "METHODS")]
-    for name in services(directory):
+    names = services(directory)
+    for name in names:
         try:
             info = describe(name, directory=directory)
         except NanoRPCError as error:
-            rows.append((name, "?", str(error)))
-            if as_json:
-                print(json.dumps({"service": name, "error": str(error)}))
+            print(json.dumps({"service": name, "error": str(error)}) if as_json else f"{name}: {error}")
             continue
-        rows.append((name, str(info.pid), " ".join(map(printable, info.methods))))
-        if as_json:
-            print(json.dumps(asdict(info)))
-    if len(rows) == 1:
+        print(json.dumps(asdict(info)) if as_json else _text(info))
+    if not names:
         print("nanorpc: no service is running", file=sys.stderr)
-    elif not as_json:
-        print(texts(rows), end="")
     return 0
+
+
+def _text(info: ServiceInfo) -> str:
+    """Return a line for a service, and an indented one for each method."""
+    version = f" {info.version}" if info.version else ""
+    doc = f": {info.doc}" if info.doc else ""
+    return "\n  ".join([printable(f"{info.service}{version}, process {info.pid}{doc}"), *(printable(str(method)) for method in info.details)])

@@ -1,0 +1,100 @@
+"""What an argument may be, as its JSON schema says: JSON has neither bytes nor arrays."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+class Shape:
+    """A JSON schema, as servers give it for each argument. Without one, anything goes.
+
+    :param schema: a schema; what is none is taken for an empty one.
+    :param definitions: the schemas to which it may refer.
+    """
+
+    def __init__(self, schema: object, definitions: Mapping[str, object] | None = None) -> None:
+        known: Mapping[str, Any] = schema if isinstance(schema, dict) else {}
+        self._definitions = definitions if definitions is not None else known.get("$defs", {})
+        reference = known.get("$ref")
+        if isinstance(reference, str):
+            referred = self._definitions.get(reference.rpartition("/")[2])
+            known = referred if isinstance(referred, dict) else {}
+        self._schema = known
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        """Return the shape that a schema in JSON describes."""
+        try:
+            return cls(json.loads(text))
+        except ValueError:
+            return cls({})
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether it is bytes, or perhaps something that is no text."""
+        texts = [shape for shape in self._alternatives() if shape._schema.get("type") == "string"]
+        return bool(texts) and all(shape._schema.get("contentEncoding") == "base64" for shape in texts)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text or bytes, and nothing else."""
+        return all(shape._schema.get("type") == "string" for shape in self._alternatives())
+
+    @property
+    def may_be_text(self) -> bool:
+        """Whether it is text or bytes, and perhaps something else."""
+        return any(
+            not shape._schema or shape._schema.get("type") == "string" or any(isinstance(value, str) for value in shape._schema.get("enum", []))
+            for shape in self._alternatives()
+        )
+
+    def fit(self, value: Any) -> Any:
+        """Return a value of JSON with bytes in place of their base64, and arrays in place of their lists. What does not fit stays as it is, for the
+        server to refuse.
+
+        :raises ValueError: something is no base64, or no array.
+        """
+        if isinstance(value, str):
+            return self._bytes(value) if self.is_bytes else value
+        if isinstance(value, dict):
+            properties = self._find("object")
+            named, other = properties.get("properties", {}), properties.get("additionalProperties")
+            return {name: self._of(named.get(name, other)).fit(item) for name, item in value.items()}
+        if isinstance(value, list):
+            items = self._find("array")
+            if items and "x-numpy-dtype" in items:
+                return _array(value, str(items["x-numpy-dtype"]))
+            first, rest = items.get("prefixItems", []), items.get("items")
+            return [self._of(first[i] if i < len(first) else rest).fit(item) for i, item in enumerate(value)]
+        return value
+
+    def _of(self, schema: object) -> Shape:
+        return Shape(schema, self._definitions)
+
+    def _alternatives(self) -> list[Shape]:
+        given = self._schema.get("anyOf")
+        return [inner for schema in given for inner in self._of(schema)._alternatives()] if isinstance(given, list) else [self]
+
+    def _find(self, kind: str) -> Mapping[str, Any]:
+        return next((shape._schema for shape in self._alternatives() if shape._schema.get("type") == kind), {})
+
+    @staticmethod
+    def _bytes(text: str) -> bytes:
+        try:
+            return base64.b64decode(text, validate=True)
+        except binascii.Error:
+            raise ValueError(f"{text!r} is no base64, as bytes are in JSON") from None
+
+
+def _array(values: list[Any], dtype: str) -> Any:
+    import numpy as np
+
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:  # one of several, or an abstract one
+        return np.asarray(values)
+    return np.asarray(values, kind)
