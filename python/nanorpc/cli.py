@@ -156,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--max-payload", type=_size, default=256 << 20, metavar="SIZE", help="the longest request and reply (default: 256M)")
     serving.add_argument("--log", choices=LOGS, default="warning", help="what to log; debug has the exceptions of methods (default: warning)")
     serving.add_argument("--until-eof", action="store_true", help="also end when standard input does: for programs that start this one")
+    serving.add_argument("--quiet", action="store_true", help="print nothing when clients can connect")
     serving.set_defaults(run=_serve)
 
     listing = commands.add_parser("ls", aliases=["list"], help="list the running services and their methods")
@@ -229,7 +230,7 @@ def _serve(options: argparse.Namespace) -> int:
     from nanorpc.commands import serve
 
     how = serve.Options(options.workers, options.arena, options.max_payload, options.spin, options.traceback, options.pickle)
-    return serve.run(options.target, options.directory, how, options.log, options.until_eof, options.json)
+    return serve.run(options.target, options.directory, how, options.log, options.until_eof, options.quiet, options.json)
 
 
 def _ls(options: argparse.Namespace) -> int:

@@ -28,16 +28,17 @@ class Options:
     pickle: bool
 
 
-def run(target: str, directory: str | None, options: Options, log: str, until_eof: bool, as_json: bool) -> int:
+def run(target: str, directory: str | None, options: Options, log: str, until_eof: bool, quiet: bool, as_json: bool) -> int:
     """Serve until SIGINT or SIGTERM. Prints a line when clients can connect; as JSON: an object with ``service``, ``pid`` and ``directory``.
 
     :param target: see :func:`nanorpc.commands.target.find`.
     :param log: from what level on to log, as in ``"debug"``, which has the tracebacks of methods that fail.
     :param until_eof: also end when standard input does.
+    :param quiet: print nothing.
     :raises NanoRPCError: there is no such service, or it cannot be served.
     """
     logging.basicConfig(level=log.upper())
-    server = _Announced(find(target), directory, options, as_json)
+    server = Server(find(target), directory=directory, **vars(options)) if quiet else _Announced(find(target), directory, options, as_json)
     if until_eof:
         threading.Thread(target=_end_with_input, daemon=True).start()
     server.run()
