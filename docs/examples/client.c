@@ -26,7 +26,7 @@
 
 /* Section 3: the segment. */
 enum {
-    SLOTS = 256, INLINE = 224, DOORBELL = 1024, FIRST_SLOT = 4096, ARENA = FIRST_SLOT + SLOTS * 512,
+    SLOTS = 256, INLINE = 224, DOORBELL = 1024, FIRST_SLOT = 4096, ARENA = FIRST_SLOT + SLOTS * 512, GAP = 1114112,
     STATE_CALL = 1, STATE_CANCELLED = 2, STATE_RELEASED = 3,
     REPLY_DONE = 1, REPLY_WAITING = 2,
     BELL_AWAKE = 0, BELL_SLEEPING = 1, BELL_PARKED = 3, BELL_POLLING = 65536,
@@ -102,7 +102,7 @@ static void handshake(const char *service) {
     struct header h = *(volatile struct header *)segment; /* loaded once, then checked */
     requests = h.requests, replies = h.replies, max_payload = h.max_payload;
     if (memcmp(&h.magic, MAGIC, 8) || h.version != 1 || h.slots != SLOTS) die("segment", "wrong header");
-    if (requests <= 0 || requests > 1LL << 34 || replies <= 0 || replies > 1LL << 34 || (uint64_t)(ARENA + requests + replies) != welcome.size ||
+    if (requests <= 0 || requests > 1LL << 34 || replies <= 0 || replies > 1LL << 34 || (uint64_t)(ARENA + requests + GAP + replies) != welcome.size ||
         max_payload <= 0 || max_payload > requests || max_payload > replies)
         die("segment", "impossible sizes");
 }
@@ -176,7 +176,7 @@ static uint32_t finish(const char **payload, uint32_t *length) {
     uint32_t status = atomic_load(&r->status);
     uint64_t offset = atomic_load(&r->offset);
     *length = atomic_load(&r->length);
-    uint64_t start = ARENA + requests;
+    uint64_t start = ARENA + requests + GAP;
     if (*length <= INLINE)
         *payload = r->payload;
     else if (*length <= (uint64_t)max_payload && offset >= start && offset - start <= (uint64_t)replies && *length <= replies - (offset - start))

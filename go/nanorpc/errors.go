@@ -33,12 +33,29 @@ var (
 
 // RemoteError is an error that a handler returned, as its caller sees it.
 type RemoteError struct {
-	Method  string
-	Message string // the text of the handler's error
+	Method    string
+	Type      string // the error's type as the server calls it, such as "KeyError"; empty if it does not say: those in Go do not
+	Message   string // the text of the handler's error
+	Traceback string // where it came from, if the server tells
 }
 
-// Error returns the method and the text.
-func (e *RemoteError) Error() string { return "nanorpc: " + e.Method + ": " + e.Message }
+// Error returns the method, the type if there is one, and the text.
+func (e *RemoteError) Error() string {
+	text := "nanorpc: " + e.Method + ": "
+	if e.Type != "" {
+		text += e.Type + ": "
+	}
+	return text + e.Message
+}
+
+// parseException reads what a server says of an exception (docs/protocol.md, section 4).
+func parseException(method string, payload []byte) error {
+	e, err := endpoint.ParseException(payload)
+	if err != nil {
+		return fmt.Errorf("%w: an error of %s that cannot be read: %w", ErrIncompatible, method, err)
+	}
+	return &RemoteError{Method: method, Type: e.Type, Message: e.Message, Traceback: e.Traceback}
+}
 
 // translations are the public errors for the internal ones.
 var translations = []struct{ from, to error }{

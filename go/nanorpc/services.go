@@ -25,7 +25,16 @@ type Description struct {
 	PID        int
 	Methods    []string // sorted
 	MaxPayload int      // the longest request and reply, in bytes
+	Version    string   // of the service; may be empty
+	Doc        string   // what it is for; may be empty
+	Details    []MethodDetail
 }
+
+// MethodDetail is what a service says of a method, if anything: those in Python do.
+type MethodDetail = endpoint.MethodDetail
+
+// Parameter is an argument that a method takes.
+type Parameter = endpoint.Parameter
 
 // Describe asks the server which methods it has. It blocks like Call, and has its errors.
 func (c *Client) Describe(ctx context.Context) (Description, error) {
@@ -37,5 +46,7 @@ func (c *Client) Describe(ctx context.Context) (Description, error) {
 	if err != nil {
 		return Description{}, fmt.Errorf("%w: its description: %w", ErrIncompatible, err)
 	}
-	return Description{Service: d.Service, PID: d.PID, Methods: d.Methods, MaxPayload: int(d.MaxPayload)}, nil
+	return Description{
+		Service: d.Service, PID: d.PID, Methods: d.Methods, MaxPayload: int(d.MaxPayload), Version: d.Version, Doc: d.Doc, Details: d.Details.Methods,
+	}, nil
 }

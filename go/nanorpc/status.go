@@ -18,6 +18,8 @@ func statusError(status wire.Status, method, text string) error {
 	switch status {
 	case wire.StatusHandlerError:
 		return &RemoteError{Method: method, Message: text}
+	case wire.StatusHandlerException:
+		return parseException(method, []byte(text))
 	case wire.StatusUnknownMethod:
 		return fmt.Errorf("%w: %q", ErrUnknownMethod, method)
 	case wire.StatusTooLarge:

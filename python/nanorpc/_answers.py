@@ -59,6 +59,7 @@ class Answer(ABC):
         self.connection = connection
         self.offset, self.length = place
         self.deadline = deadline
+        self.copied: bytes | None = None  # the request, if it was short
 
     @abstractmethod
     def reserve(self, length: int) -> int:
@@ -81,6 +82,8 @@ class Answer(ABC):
 
     def request(self) -> memoryview:
         """Return a read-only view of the request."""
+        if self.copied is not None:
+            return memoryview(self.copied)
         return memoryview(self.segment)[self.offset : self.offset + self.length].toreadonly()
 
     def reserved(self, length: int) -> memoryview:
@@ -156,16 +159,16 @@ class Shared:
 class WorkerAnswer(Answer):
     """A call that its worker answers."""
 
-    def __init__(self, shared: Shared, method: Method, worker: int, box: Any) -> None:
+    def __init__(self, shared: Shared, method: Method, worker: int, box: Any, stage: mmap.mmap) -> None:
         connection = box[_box.CONNECTION]
         super().__init__(shared, method, shared.segments.of(connection), connection, (box[_box.OFFSET], box[_box.LENGTH]), box[_box.DEADLINE])
+        if self.offset == _box.STAGED:
+            self.copied = stage[: self.length]
         self._worker = worker
         self._box = box
 
     def reserve(self, length: int) -> int:
         """Return the offset for a reply, or a status."""
-        if length <= self.shared.inline:
-            return int(self._box[_box.INLINE])
         return int(self.shared.core.pycore_WorkerReserve(self._worker, length))
 
     def answer(self, status: int, offset: int, length: int) -> None:
@@ -186,6 +189,7 @@ class LaterAnswer(Answer):
 
     def __init__(self, of: WorkerAnswer, ticket: int) -> None:
         super().__init__(of.shared, of.method, of.segment, of.connection, (of.offset, of.length), of.deadline)
+        self.copied = of.copied
         self.ticket = ticket
 
     def reserve(self, length: int) -> int:

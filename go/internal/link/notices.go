@@ -91,11 +91,19 @@ func (c *Client) Hurry() {
 	}
 }
 
-// AskForNotice has the reply to a submitted call announced to Notices after all. It reports true if the reply has come already: then there may be no notice.
+// AskForNotice has the reply to a submitted call announced to Notices after all, and reports true if the reply has come already: then there is no notice.
 func (c *Client) AskForNotice(slot int) (finished bool) {
-	// Stored before the reply's word is loaded: Server.Publish exchanges that, and then looks for the flag.
-	atomic.StoreUint32(&c.segment.Request(slot).Word, wire.Word(c.calls[slot].generation, wire.StateCall|wire.FlagNotify))
-	return c.Finished(slot)
+	word := &c.segment.Reply(slot).Word
+	for {
+		seen := atomic.LoadUint32(word)
+		if wire.Done(seen, c.calls[slot].generation) {
+			return true
+		}
+		// Server.Publish exchanges the word, so it sees the flag exactly if the reply comes after it.
+		if atomic.CompareAndSwapUint32(word, seen, seen|wire.FlagNotify) {
+			return false
+		}
+	}
 }
 
 // Finished reports whether the reply of the slot's last call is complete.

@@ -116,8 +116,7 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	if before&wire.FlagWaiting != 0 {
 		futex.Wake(&reply.Word, 1)
 	}
-	// After the exchange: Client.AskForNotice stores the flag and then looks for the reply.
-	if word := atomic.LoadUint32(&s.segment.Request(call.Slot).Word); word&wire.FlagNotify != 0 && wire.Generation(word) == call.generation {
+	if call.notify || before&wire.FlagNotify != 0 {
 		s.notify(call.Slot)
 	}
 }

@@ -63,6 +63,7 @@ type Call struct {
 	Cancelled bool // the caller had already given up
 
 	generation uint32
+	notify     bool
 }
 
 // NewServer returns the serving end of a segment, which stays the caller's to unmap. A leader that sleeps, and so takes a thread, has one of the permits; one
@@ -396,5 +397,6 @@ func (s *Server) take(slot int, call *Call) (bool, error) {
 	call.Length = int(length)
 	call.Cancelled = wire.State(word) == wire.StateCancelled
 	call.generation = generation
+	call.notify = word&wire.FlagNotify != 0
 	return true, nil
 }

@@ -28,6 +28,11 @@ const (
 	slotsSize  = Slots * slotSize
 	arenaStart = headerSize + slotsSize
 
+	// arenaGap lies between the arenas, without pages. Arenas have sizes, and payloads places, that are powers of two, so that a reply would often lie at a multiple
+	// of 256 MiB from its request. AMD's processors tell lines apart by a hash of the bits below (the way predictor: Lipp et al., Take A Way, 2020): whoever reads one
+	// while he writes the other, as handlers do, then takes a quarter longer.
+	arenaGap = 1<<20 + 1<<16
+
 	// CommittedSlots is how many slots have pages when a segment is made.
 	CommittedSlots = slotsPage
 
@@ -83,10 +88,10 @@ func (l Layout) Validate() error {
 }
 
 // Size returns the size of the whole segment in bytes.
-func (l Layout) Size() int64 { return arenaStart + l.RequestArena + l.ReplyArena }
+func (l Layout) Size() int64 { return l.ReplyStart() + l.ReplyArena }
 
 // RequestStart returns the offset at which the request arena begins.
 func (l Layout) RequestStart() int64 { return arenaStart }
 
 // ReplyStart returns the offset at which the reply arena begins.
-func (l Layout) ReplyStart() int64 { return arenaStart + l.RequestArena }
+func (l Layout) ReplyStart() int64 { return arenaStart + l.RequestArena + arenaGap }

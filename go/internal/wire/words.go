@@ -8,11 +8,12 @@ const (
 	StateReleased  = 3 // its reply has been read: the server may take back the reply's block
 	stateMask      = 0x0f
 
-	// FlagNotify beside StateCall asks for notice of the reply: a bit at the segment's Notices.
+	// FlagNotify beside StateCall asks for notice of the reply: a bit at the segment's Notices. In a reply word it is the same, for a call that has been
+	// submitted without.
 	FlagNotify = 0x10
 )
 
-// A reply word is generation<<8 | flags. The server publishes replies in it; the client adds FlagWaiting and FlagNudge.
+// A reply word is generation<<8 | flags. The server publishes replies in it; the client adds FlagWaiting, FlagNotify and FlagNudge.
 const (
 	FlagDone    = 1 // the reply of this generation is complete
 	FlagWaiting = 2 // a thread of the client sleeps on the word

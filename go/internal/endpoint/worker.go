@@ -1,0 +1,166 @@
+package endpoint
+
+// Worker runs calls of the server's pulled methods in a thread that is not Go's, such as Python's: Next returns one, and the next Next comes after it has been
+// answered or detached. A worker that has got a call goes on to lead its connection: it takes the calls itself while they keep coming, without another
+// thread between. It belongs to one goroutine.
+type Worker struct {
+	server *Server
+	leader leader // conn is nil while it leads none
+	other  *Call  // detached, from the queue: what is being run, if not nil
+	busy   bool   // a call has been returned
+	shared bool   // the last call was from the queue: the connection's own turn
+	dozes  bool   // noted as sleeping on the connection
+}
+
+// NewWorker returns a worker of the server.
+func (s *Server) NewWorker() *Worker { return &Worker{server: s} }
+
+// Next ends the last call, which has been answered or detached, and blocks until there is another one. Errors: *Notice; ErrNotServing once the server has
+// shut down.
+func (w *Worker) Next() (*Call, error) {
+	w.finish()
+	for {
+		if w.leader.conn == nil {
+			if call, err := w.wait(); call != nil || err != nil {
+				return call, err
+			}
+			continue
+		}
+		if !w.shared || !w.leader.conn.link.Ready() {
+			select {
+			case e := <-w.server.pulled.queue:
+				return w.take(e)
+			default:
+			}
+		}
+		w.shared = false
+		if call := w.lead(); call != nil {
+			return call, nil
+		}
+	}
+}
+
+// wait waits for what leaders hand over. It returns nothing if there is nothing to run.
+func (w *Worker) wait() (*Call, error) {
+	select {
+	case l := <-w.server.pulled.offers:
+		w.leader = *l
+		w.leader.conn.worker = w
+		return w.run(), nil
+	case e := <-w.server.pulled.queue:
+		return w.take(e)
+	case <-w.server.context.Done():
+		select {
+		case e := <-w.server.pulled.queue:
+			return w.take(e)
+		default:
+			return nil, ErrNotServing
+		}
+	}
+}
+
+// take takes an event from the queue. While its call runs, others may take over the connection that the worker leads.
+func (w *Worker) take(e event) (*Call, error) {
+	if e.call == nil {
+		return nil, e.notice
+	}
+	w.other, w.busy, w.shared = e.call, true, true
+	if c := w.leader.conn; c != nil {
+		c.aside.Store(true)
+		w.leader.takeTurn()
+	}
+	return e.call, nil
+}
+
+// lead waits for a call on the connection that the worker leads. It returns nil if there is none to run; the worker may lead another connection then, or none.
+func (w *Worker) lead() *Call {
+	l := &w.leader
+	m, other, leads := l.next()
+	if w.dozes {
+		w.server.pulled.awake(w)
+	}
+	switch {
+	case !leads:
+		w.leave(other)
+		return nil
+	case m == nil:
+		return nil
+	case m.pulled:
+		return w.run()
+	}
+	if !l.begin(m) {
+		w.leave(nil)
+		return nil
+	}
+	l.call.run(m.handler)
+	w.ended()
+	return nil
+}
+
+// run begins the call that the leader has.
+func (w *Worker) run() *Call {
+	if !w.leader.begin(w.leader.call.method) {
+		w.leave(nil)
+		return nil
+	}
+	w.busy = true
+	return &w.leader.call
+}
+
+// finish ends the call that Next has returned.
+func (w *Worker) finish() {
+	if !w.busy {
+		return
+	}
+	w.busy = false
+	if w.other == nil {
+		w.ended()
+		return
+	}
+	w.other = nil
+	if c := w.leader.conn; c != nil {
+		c.aside.Store(false)
+		if !w.leader.giveTurn() {
+			w.leave(nil)
+		}
+	}
+}
+
+// ended ends a call of the connection that the worker leads, or has led.
+func (w *Worker) ended() {
+	l := &w.leader
+	if !l.end() {
+		w.leave(nil)
+	} else if other := l.moveOn(); other != nil {
+		w.leave(other)
+	}
+}
+
+// leave leaves the connection. If other is not nil, the worker leads that one now.
+func (w *Worker) leave(other *conn) {
+	c := w.leader.conn
+	w.leader.conn = other
+	if other != nil {
+		other.worker = w
+		w.leader.call.conn = other
+	}
+	c.workers.Done()
+}
+
+// Close leaves to others what the worker leads. A call that it has not answered fails.
+func (w *Worker) Close() {
+	call := w.other
+	if call == nil && w.busy {
+		call = &w.leader.call
+	}
+	if call != nil && !call.answered && !call.detached {
+		call.Fail("the handler did not answer")
+	}
+	w.finish()
+	if c := w.leader.conn; c != nil {
+		c.worker = nil
+		w.leader.conn = nil
+		c.flush()
+		go c.lead()
+	}
+}
