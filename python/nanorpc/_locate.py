@@ -37,7 +37,7 @@ def _modules(service: Service) -> Iterator[tuple[str, ModuleType]]:
 
 def _place(name: str, module: ModuleType) -> str:
     """Return the module's name if it can be imported under that, else its file."""
-    file = getattr(module, "__file__", None)
+    file: str | None = getattr(module, "__file__", None)
     if name == "__main__":
         spec = module.__spec__
         name = spec.name if spec is not None else ""  # as with python -m
