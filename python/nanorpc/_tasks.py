@@ -57,11 +57,13 @@ class Tasks:
                 continue
             task = self._loop.create_task(self._call(item), name=item.method.name)
             self._running[item.ticket] = task
-            task.add_done_callback(lambda task, ticket=item.ticket: self._over(ticket, task))  # type: ignore[misc]
+            task.add_done_callback(lambda task, answer=item: self._over(answer, task))  # type: ignore[misc]
 
-    def _over(self, ticket: int, task: asyncio.Task[None]) -> None:
-        if self._running.get(ticket) is task:
-            del self._running[ticket]
+    def _over(self, answer: LaterAnswer, task: asyncio.Task[None]) -> None:
+        if self._running.get(answer.ticket) is task:
+            del self._running[answer.ticket]
+        if task.cancelled():  # before it began
+            answer.fail(asyncio.CancelledError())
 
     async def _call(self, answer: LaterAnswer) -> None:
         method = answer.method
@@ -74,13 +76,9 @@ class Tasks:
                 answer.reply(await self._result(method, request, context))
         except Answered:
             pass
-        except Exception as error:
-            answer.fail(error)
-        except asyncio.CancelledError as error:
-            answer.fail(error)  # nobody reads it, unless the method has cancelled itself
         except BaseException as error:
+            # Of a call that is cancelled nobody reads it, unless the method has cancelled itself. SystemExit would end the loop, and so all calls.
             answer.fail(error)
-            raise
         finally:
             answer.shared.withdraw(request, method)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import sys
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +75,21 @@ def die() -> None:
 @calc.method(raw=True)
 def upper(request: bytes) -> bytes:
     return request.upper()
+
+
+@answers.method
+async def rest(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+@answers.method
+async def block(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@answers.method
+async def leave() -> None:
+    sys.exit("not here")
 
 
 @answers.method
