@@ -41,7 +41,10 @@ def run(target: str, directory: str | None, options: Options, log: str, until_eo
     server = Server(find(target), directory=directory, **vars(options)) if quiet else _Announced(find(target), directory, options, as_json)
     if until_eof:
         threading.Thread(target=_end_with_input, daemon=True).start()
-    server.run()
+    try:
+        server.run()
+    except KeyboardInterrupt:  # before the server waits for it
+        server.shutdown()
     return 0
 
 
