@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     call = commands.add_parser(
         "call",
         help="call a method and print its result",
-        description="Call a method and print its result as JSON; of a method that takes and returns bytes, the bytes.",
+        description="Call a method and print its result as JSON, or, of a method that\ntakes and returns bytes, as it is.",
         epilog=CALL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

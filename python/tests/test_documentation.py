@@ -46,6 +46,15 @@ def test_section(section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             check_console(console, process, tmp_path)
 
 
+def test_readme(tmp_path: Path) -> None:
+    server, client = blocks((ROOT / "README.md").read_text(), "python")
+    (tmp_path / "greeter.py").write_text(server)
+    with ServiceProcess(f"{tmp_path / 'greeter.py'}:service") as process:
+        (tmp_path / "client.py").write_text(client)
+        result = run([sys.executable, "client.py"], process.directory, tmp_path)
+        assert (result.stdout, result.stderr) == ("hello, world\n", "")
+
+
 def check_client(code: str, process: ServiceProcess, cwd: Path) -> None:
     own = "nanorpc.connect(" in code or "aio.connect(" in code
     before = "import nanorpc\n" if own else f"import nanorpc\nclient = nanorpc.connect({process.service!r})\n"
