@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -124,6 +125,8 @@ class Client:
     def method(self, name: str) -> Method[Any]: ...
     @overload
     def method(self, name: str, returns: type[Result]) -> Method[Result]: ...
+    @overload
+    def method(self, name: str, returns: Any) -> Method[Any]: ...
     def method(self, name: str, returns: Any = Any) -> Method[Any]:
         """Return a method of the service, whether or not it exists, with the type that its result is to have.
 
@@ -132,7 +135,7 @@ class Client:
         """
         return Method(self._tools, name, self._timeout, 0, returns)
 
-    def bind(self, interface: type[Interface]) -> Interface:
+    def bind(self, interface: Callable[..., Interface]) -> Interface:
         """Return the service's methods as an object of the type of ``interface``, a class (a :class:`typing.Protocol`, say) that declares them: with
         the types of its annotations, so that tools know them, and results are made into what they say.
         """

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any, get_type_hints
 
 
-def bound(interface: type, method: Callable[[str, Any], Any]) -> Any:
+def bound(interface: Callable[..., Any], method: Callable[[str, Any], Any]) -> Any:
     """Return an object with an attribute for each public function of a class: what ``method`` returns for its name and the type that it returns.
 
-    :raises TypeError: the class has no such function.
+    :param interface: the class. Its type is not ``type[...]``, as type checkers let no protocol be one.
+    :raises TypeError: it is none, or has no such function.
     """
+    if not isinstance(interface, type):
+        raise TypeError(f"{interface!r} is no class that declares methods")
     functions = {name: function for name, function in inspect.getmembers(interface, inspect.isfunction) if not name.startswith("_")}
     if not functions:
         raise TypeError(f"{interface.__name__} declares no methods")

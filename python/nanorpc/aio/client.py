@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -134,11 +134,13 @@ class Client:
     def method(self, name: str) -> Method[Any]: ...
     @overload
     def method(self, name: str, returns: type[Result]) -> Method[Result]: ...
+    @overload
+    def method(self, name: str, returns: Any) -> Method[Any]: ...
     def method(self, name: str, returns: Any = Any) -> Method[Any]:
         """Return a method of the service, whether or not it exists, with the type that its result is to have. See :meth:`nanorpc.Client.method`."""
         return Method(self._calls, self._codec, name, self._timeout, 0, returns)
 
-    def bind(self, interface: type[Interface]) -> Interface:
+    def bind(self, interface: Callable[..., Interface]) -> Interface:
         """See :meth:`nanorpc.Client.bind`; the interface's methods are coroutine functions."""
         from nanorpc.interface import bound
 
