@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,14 @@ class Channel:
             number = self._numbers[method] = self.core.pycore_MethodID(method)
         return number
 
+    def numbers(self, methods: list[str]) -> list[int]:
+        """Return the numbers of many methods."""
+        known = self._numbers
+        try:
+            return [known[method] for method in methods]
+        except KeyError:
+            return [self.number(method) for method in methods]
+
     def take(self, deadline: int) -> tuple[int, int]:
         """Take a slot, with the offset of its stage. Blocks while all are in use."""
         try:
@@ -146,46 +154,37 @@ class Channel:
 
     def acquire(self, deadline: int) -> tuple[int, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
-        with self.holding():
+        token = self.hold()
+        with self._lock:
+            self._waiting += 1
+            self._returning = True
+        try:
+            result = -Status.PENDING
+            while result == -Status.PENDING:
+                result = self.core.pycore_Acquire(self.handle, deadline)
+                if result == -Status.PENDING and self._idle:
+                    with suppress(IndexError):
+                        return self._idle.pop()
+            self._acquired.add(checked(result))
+        finally:
             with self._lock:
-                self._waiting += 1
-                self._returning = True
-            try:
-                result = -Status.PENDING
-                while result == -Status.PENDING:
-                    result = self.core.pycore_Acquire(self.handle, deadline)
-                    if result == -Status.PENDING and self._idle:
-                        with suppress(IndexError):
-                            return self._idle.pop()
-                self._acquired.add(checked(result))
-            finally:
-                with self._lock:
-                    self._waiting -= 1
-                    self._returning = self.closed or self._waiting > 0
+                self._waiting -= 1
+                self._returning = self.closed or self._waiting > 0
+            self.unhold(token)
         return result, result * STAGE_SIZE
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Keep the connection's memory for a while."""
+    def hold(self) -> int:
+        """Keep the connection's memory until :meth:`unhold` of what is returned."""
         token = -next(self._tokens)
         with self._lock:
             if self._forgotten:
                 raise exception(Status.CLOSED)
             self._acquired.add(token)
-        try:
-            yield
-        finally:
-            self._acquired.discard(token)
-            if self.closed:
-                self._forget_if_unused()
+        return token
 
-    def hold(self, slots: Iterable[int]) -> None:
-        """Note slots that have been taken from the core, within :meth:`holding`."""
-        self._acquired.update(slots)
-
-    def unhold(self, slots: Iterable[int]) -> None:
-        """Note slots that have been given back to the core."""
-        self._acquired.difference_update(slots)
+    def unhold(self, token: int) -> None:
+        """End a :meth:`hold`."""
+        self._acquired.discard(token)
         if self.closed:
             self._forget_if_unused()
 
@@ -195,11 +194,14 @@ class Channel:
             return self._idle.pop()
         except IndexError:
             pass
-        with self.holding():
+        token = self.hold()
+        try:
             slot = self.core.pycore_TryAcquire(self.handle)
             if slot == -Status.PENDING:
                 return None
             self._acquired.add(checked(slot))
+        finally:
+            self.unhold(token)
         return slot, slot * STAGE_SIZE
 
     def reserve(self, slot: int, length: int, deadline: int) -> int:

@@ -91,8 +91,9 @@ func (l *leader) begin(m *method) bool {
 		return true
 	}
 	l.leads = true
+	timed := c.untimed >= sampleEvery-1 || c.slept // before others may lead
 	l.takeTurn()
-	l.clock(c.untimed >= sampleEvery-1 || c.slept)
+	l.clock(timed)
 	return true
 }
 

@@ -153,8 +153,8 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	}
 }
 
-// reliefWait is how long, in ns, a waiter waits before it asks for relief. The kernel makes some 50 µs more of a sleep (timer slack, prctl(2)).
-const reliefWait = int64(40 * time.Microsecond)
+// reliefWait is how long, in ns, a waiter waits before it asks for relief. A sleep takes longer: a CPU that has nothing else to do meanwhile has to be woken.
+const reliefWait = int64(30 * time.Microsecond)
 
 // untilRelief returns the wait after a spin in vain of some ns, but if nobody has asked for relief yet one that ends when that is to be done.
 func (w Wait) untilRelief(rung bool, spun int64) Wait {
@@ -162,7 +162,7 @@ func (w Wait) untilRelief(rung bool, spun int64) Wait {
 		return w
 	}
 	if end := futex.Now() + reliefWait - spun; w.Deadline == 0 || end < w.Deadline {
-		w.Deadline = end
+		w.Deadline, w.exact = end, true
 	}
 	return w
 }

@@ -67,7 +67,7 @@ func (n *Notices) sleep() {
 	// cause and then changes the bell.
 	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
 	if n.idle() {
-		futex.Wait(&n.bell.Bell, wire.BellSleeping, Wait{}.untilRelief(false, n.spinner.Spent).Deadline)
+		Wait{}.untilRelief(false, n.spinner.Spent).sleep(&n.bell.Bell, wire.BellSleeping, 0)
 		// Whoever has woken it, with a reply or in a hurry, has changed the bell: nobody has waited for long yet.
 		if atomic.LoadUint32(&n.bell.Bell) == wire.BellSleeping && n.idle() {
 			n.client.askForRelief()

@@ -30,6 +30,7 @@ var (
 type Wait struct {
 	Context  context.Context // ends the wait when done; may be nil
 	Deadline int64           // CLOCK_MONOTONIC in ns, 0: none
+	exact    bool            // the deadline is microseconds away
 }
 
 // over returns why the wait must end now, or nil.
@@ -72,5 +73,9 @@ func (w Wait) sleep(word *uint32, value, nudge uint32) {
 			}
 		}()
 	}
-	futex.Wait(word, value, w.Deadline)
+	if w.exact {
+		futex.WaitExactly(word, value, w.Deadline)
+	} else {
+		futex.Wait(word, value, w.Deadline)
+	}
 }
