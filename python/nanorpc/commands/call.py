@@ -58,8 +58,9 @@ def run(request: Request, directory: str | None, as_json: bool) -> int:
         if as_json:
             print(call.as_json({"error": _described(error)}))
         elif isinstance(error, RemoteError):
-            print(f"nanorpc: {request.method} failed: {error}", file=sys.stderr)
-            print(error.traceback or "", end="", file=sys.stderr)
+            print(f"nanorpc: {request.method} failed: {printable(str(error))}", file=sys.stderr)
+            for line in (error.traceback or "").splitlines():
+                print(printable(line), file=sys.stderr)
         else:
             raise
         return 1

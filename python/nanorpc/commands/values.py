@@ -20,7 +20,9 @@ def for_people(value: Any) -> str:
     """Return JSON for people: bytes that are printable text as text, of arrays the first elements, and what is long on several lines."""
     value = _json(value, _text_or_base64, _beginning)
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _WIDTH else json.dumps(value, ensure_ascii=False, indent=2)
+    if len(text) > _WIDTH:
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)  # what a terminal obeys is in strings only
 
 
 def for_programs(value: Any) -> Any:
