@@ -71,7 +71,7 @@ func Start(id, slot, method, offset, length, deadline, wait int64) int64 {
 		return -statusInvalidHandle
 	}
 	woke := c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})
-	if wait > 0 && !woke && c.AwaitBriefly(int(slot), time.Duration(wait)) || collector.Expect(int(slot), woke) {
+	if wait > 0 && c.AwaitBriefly(int(slot), time.Duration(wait), woke) || collector.Expect(int(slot), woke) {
 		return finished(c, slot)
 	}
 	return -statusPending

@@ -130,14 +130,14 @@ func TestAwaitBriefly(t *testing.T) {
 	var waited []int
 	for i := range 300 {
 		before := futex.Now()
-		if c.AwaitBriefly(slot, limit) {
+		if c.AwaitBriefly(slot, limit, false) {
 			t.Fatal("a call that blocks has a reply")
 		}
 		if futex.Now()-before >= limit {
 			waited = append(waited, i)
 		}
 	}
-	// Whoever loses the CPU meanwhile seems to have waited.
+	// Who loses the CPU meanwhile seems to have waited.
 	if len(waited) > 100 || !slices.Contains(waited, 0) {
 		t.Errorf("of 300 waits in vain, %d were made: %v", len(waited), waited)
 	}

@@ -29,8 +29,13 @@ type pulledServer struct {
 
 func startPulled(t *testing.T, workers int) *pulledServer {
 	t.Helper()
+	return startPulledWith(t, workers, futex.Adaptive)
+}
+
+func startPulledWith(t *testing.T, workers int, spin futex.Policy) *pulledServer {
+	t.Helper()
 	s := &pulledServer{dir: privateDirectory(t), release: make(chan struct{}), blocked: make(chan struct{}, 100)}
-	s.Server = NewServer(service, Options{Directory: s.dir, Layout: layout, Logger: slog.New(slog.DiscardHandler), TellEnded: true})
+	s.Server = NewServer(service, Options{Directory: s.dir, Layout: layout, Spin: spin, Logger: slog.New(slog.DiscardHandler), TellEnded: true})
 	for i, name := range []string{"echo", "block"} {
 		if number, err := s.HandlePulled(name); err != nil || number != i {
 			t.Fatal(number, err)
@@ -188,26 +193,30 @@ func TestStuckWorkers(t *testing.T) {
 
 // One worker serves a client that calls without a pause, and another one.
 func TestOneWorkerForTwo(t *testing.T) {
-	s := startPulled(t, 1)
-	greedy, modest := s.dial(t), s.dial(t)
-	var stop atomic.Bool
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for !stop.Load() {
-			if _, err := exchange(greedy, "echo", nil); err != nil {
-				t.Error(err)
-				return
+	for _, policy := range []futex.Policy{futex.Adaptive, futex.Busy, futex.None} {
+		t.Run(policy.String(), func(t *testing.T) {
+			s := startPulledWith(t, 1, policy)
+			greedy, modest := s.dial(t), s.dial(t)
+			var stop atomic.Bool
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for !stop.Load() {
+					if _, err := exchange(greedy, "echo", nil); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+			for range 500 {
+				if _, err := exchange(modest, "echo", nil); err != nil {
+					t.Error(err)
+					break
+				}
 			}
-		}
-	})
-	for range 500 {
-		if _, err := exchange(modest, "echo", nil); err != nil {
-			t.Error(err)
-			break
-		}
+			stop.Store(true)
+			wg.Wait()
+		})
 	}
-	stop.Store(true)
-	wg.Wait()
 }
 
 // A worker that ends without an answer fails its call, and others go on with its connection.

@@ -191,6 +191,9 @@ func (s *Server) Next(call *Call) error {
 		}
 		s.Waited()
 		if s.spinner.Policy == futex.Busy {
+			if s.Elsewhere() { // where too many spin, nobody has asked
+				return ErrElsewhere
+			}
 			continue
 		}
 		if s.spinner.Policy == futex.Adaptive && s.Join() {
