@@ -13,7 +13,7 @@ from nanorpc import _loader
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import check_fork, checked, core, forked
 from nanorpc._pin import pin
-from nanorpc._place import service_directory
+from nanorpc._place import Directory, service_directory
 from nanorpc._segment import map_segment
 from nanorpc._stage import Stage
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
@@ -339,7 +339,7 @@ class Channel:
         self.core.pycore_ClientForget(self.handle)
 
 
-def dial(service: str, directory: str | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:
+def dial(service: str, directory: Directory | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:
     """Connect. Blocks for up to ``timeout`` seconds; signals are handled meanwhile. See :func:`nanorpc.connect`."""
     loaded = core()
     attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, max(int(timeout * 1e9), 1)))

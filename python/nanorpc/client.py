@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._channel import Channel, dial
+from nanorpc._place import Directory
 from nanorpc._tools import Tools, described
 from nanorpc.batch import Batch
 from nanorpc.introspection import DESCRIBE, STATS, MethodInfo, ServiceInfo, Stats, decode
@@ -29,7 +30,7 @@ CONNECT_TIMEOUT = 5.0
 def connect(
     service: str,
     *,
-    directory: str | None = None,
+    directory: Directory | None = None,
     timeout: float | None = None,
     spin: str = "adaptive",
     errors: ErrorRegistry | None = None,

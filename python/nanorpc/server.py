@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._loader import checked, core
-from nanorpc._place import service_directory
+from nanorpc._place import Directory, service_directory
 from nanorpc.errors import InvalidOption, NanoRPCError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def serve(
     service: Service,
     *,
     workers: int = 4,
-    directory: str | None = None,
+    directory: Directory | None = None,
     arena: int = 1 << 30,
     max_payload: int = 256 << 20,
     spin: str = "adaptive",
@@ -56,7 +56,7 @@ class Server:
         service: Service,
         *,
         workers: int = 4,
-        directory: str | None = None,
+        directory: Directory | None = None,
         arena: int = 1 << 30,
         max_payload: int = 256 << 20,
         spin: str = "adaptive",

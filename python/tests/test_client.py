@@ -105,3 +105,11 @@ def test_services_are_listed_and_described(demo: subprocess.Popen[str], python_s
     assert info.pid == demo.pid
     assert {"echo", "sum", "sha256", "sleep"} <= set(info.methods)
     assert {"reverse", "fail"} <= set(nanorpc.describe("python").methods)
+
+
+def test_directories_are_paths(demo: subprocess.Popen[str], directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NANORPC_DIR")
+    assert nanorpc.services(directory) == ["demo"]
+    with nanorpc.connect("demo", directory=directory) as client, nanorpc.Server(nanorpc.Service("other"), directory=directory):
+        assert client.call("echo", b"x") == b"x"
+        assert nanorpc.describe("other", directory=directory).methods == []

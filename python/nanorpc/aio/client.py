@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._channel import Channel, dial
+from nanorpc._place import Directory
 from nanorpc._tools import described
 from nanorpc.aio._calls import Calls
 from nanorpc.aio.loan import Loan
@@ -29,7 +30,7 @@ Interface = TypeVar("Interface")
 def connect(
     service: str,
     *,
-    directory: str | None = None,
+    directory: Directory | None = None,
     timeout: float | None = None,
     spin: str = "adaptive",
     errors: ErrorRegistry | None = None,
