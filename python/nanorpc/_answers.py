@@ -52,13 +52,18 @@ class Segments:
 class Answer(ABC):
     """A call that has no fast path: because it lies in place, wants its context, or is answered later."""
 
-    def __init__(self, shared: Shared, method: Method, segment: mmap.mmap, connection: int, place: tuple[int, int], deadline: int) -> None:
+    def __init__(
+        self, shared: Shared, method: Method, segment: mmap.mmap, connection: int, place: tuple[int, int], deadline: int, inline: int
+    ) -> None:
         self.shared = shared
         self.method = method
         self.segment = segment
         self.connection = connection
         self.offset, self.length = place
         self.deadline = deadline
+        self.inline = inline  # where a short reply lies
+        self.answered = False  # by the core, as there was no room for a reply
+        self.place, self.room = 0, 0  # of the memory that has been reserved for a reply: once, if it is not inline
 
     @abstractmethod
     def reserve(self, length: int) -> int:
@@ -85,10 +90,13 @@ class Answer(ABC):
 
     def reserved(self, length: int) -> memoryview:
         """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
+        if self.answered:
+            raise NanoRPCError("the caller has been told that there was no room for the reply")
         offset = self.reserve(length)
         if offset < 0:
-            raise Answered(exception(status_of(offset)))
-        self.place = offset
+            self.answered = True
+            raise exception(status_of(offset))
+        self.place, self.room = offset, length
         return memoryview(self.segment)[offset : offset + length]
 
     def reply(self, value: Buffer | Parts | None) -> None:
@@ -103,19 +111,19 @@ class Answer(ABC):
 
     def fail(self, error: BaseException) -> None:
         """Answer with an exception."""
-        payload = self.shared.failure(error, self.method)
-        offset = self.reserve(len(payload))
+        if self.answered:
+            return
+        reserved = self.room > self.shared.inline  # then there is no more memory
+        payload = self.shared.failure(error, self.method, self.room if reserved else None)
+        offset = self.inline if len(payload) <= self.shared.inline else self.place if reserved else self.reserve(len(payload))
         if offset >= 0:
             self.segment[offset : offset + len(payload)] = payload
             self.answer(_box.EXCEPTION, offset, len(payload))
 
-
-class Answered(NanoRPCError):
-    """There was no room for a reply, and the caller has been told."""
-
-    def __init__(self, reason: NanoRPCError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
+    def expire(self) -> None:
+        """Answer that the deadline has passed."""
+        if not self.answered:
+            self.answer(_box.EXPIRED, self.inline, 0)
 
 
 class Shared:
@@ -130,12 +138,12 @@ class Shared:
         self._traceback = traceback
         self._warned: set[str] = set()
 
-    def failure(self, error: BaseException, method: Method) -> bytes:
-        """Return the payload for an exception."""
-        from nanorpc.remote import encode_error
+    def failure(self, error: BaseException, method: Method, room: int | None = None) -> bytes:
+        """Return the payload for an exception, which fits in so many bytes if there are more than 224."""
+        from nanorpc.remote import LIMIT, encode_error
 
         log.debug("method %s of %s failed", method.name, self.service.name, exc_info=error)
-        return encode_error(error, self.service.errors, self._traceback)
+        return encode_error(error, self.service.errors, self._traceback, LIMIT if room is None else min(room, LIMIT))
 
     def withdraw(self, view: memoryview, method: Method) -> None:
         """End a view of a request or a reply that a method has had. If the method has kept something that was made of it, say so: it cannot be taken
@@ -158,14 +166,15 @@ class WorkerAnswer(Answer):
 
     def __init__(self, shared: Shared, method: Method, worker: int, box: Any) -> None:
         connection = box[_box.CONNECTION]
-        super().__init__(shared, method, shared.segments.of(connection), connection, (box[_box.OFFSET], box[_box.LENGTH]), box[_box.DEADLINE])
+        place = box[_box.OFFSET], box[_box.LENGTH]
+        super().__init__(shared, method, shared.segments.of(connection), connection, place, box[_box.DEADLINE], box[_box.INLINE])
         self._worker = worker
         self._box = box
 
     def reserve(self, length: int) -> int:
         """Return the offset for a reply, or a status."""
         if length <= self.shared.inline:
-            return int(self._box[_box.INLINE])
+            return self.inline
         return int(self.shared.core.pycore_WorkerReserve(self._worker, length))
 
     def answer(self, status: int, offset: int, length: int) -> None:
@@ -185,7 +194,7 @@ class LaterAnswer(Answer):
     """A call that has left its worker."""
 
     def __init__(self, of: WorkerAnswer, ticket: int) -> None:
-        super().__init__(of.shared, of.method, of.segment, of.connection, (of.offset, of.length), of.deadline)
+        super().__init__(of.shared, of.method, of.segment, of.connection, (of.offset, of.length), of.deadline, of.inline)
         self.ticket = ticket
 
     def reserve(self, length: int) -> int:
