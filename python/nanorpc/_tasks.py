@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from nanorpc._answers import Answered, LaterAnswer, arguments_of
+from nanorpc._answers import LaterAnswer, arguments_of
 
 if TYPE_CHECKING:
     from nanorpc.codec import Codec
@@ -72,15 +73,13 @@ class Tasks:
                 answer.reply(await method.function(bytes(request), **({} if context is None else {str(method.context): context})))
             else:
                 answer.reply(await self._result(method, request, context))
-        except Answered:
-            pass
-        except Exception as error:
-            answer.fail(error)
         except asyncio.CancelledError as error:
-            answer.fail(error)  # nobody reads it, unless the method has cancelled itself
-        except BaseException as error:
+            if answer.deadline and time.monotonic_ns() >= answer.deadline:  # its caller may still be there to read it
+                answer.expire()
+            else:
+                answer.fail(error)  # nobody reads it, unless the method has cancelled itself
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # the caller's to know, and nothing that ends the loop
             answer.fail(error)
-            raise
         finally:
             answer.shared.withdraw(request, method)
 
