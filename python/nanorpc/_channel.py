@@ -133,20 +133,27 @@ class Channel:
 
     def acquire(self, deadline: int) -> tuple[int, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
-        with self.holding():
+        try:
+            with self.holding():
+                return self._acquire(deadline)
+        except NanoRPCError as error:
+            error.sent = False
+            raise
+
+    def _acquire(self, deadline: int) -> tuple[int, int]:
+        with self._lock:
+            self._waiting += 1
+        try:
+            result = -Status.PENDING
+            while result == -Status.PENDING:
+                result = self.core.pycore_Acquire(self.handle, deadline)
+                if result == -Status.PENDING and self._idle:
+                    with suppress(IndexError):
+                        return self._idle.pop()
+            self._acquired.add(checked(result))
+        finally:
             with self._lock:
-                self._waiting += 1
-            try:
-                result = -Status.PENDING
-                while result == -Status.PENDING:
-                    result = self.core.pycore_Acquire(self.handle, deadline)
-                    if result == -Status.PENDING and self._idle:
-                        with suppress(IndexError):
-                            return self._idle.pop()
-                self._acquired.add(checked(result))
-            finally:
-                with self._lock:
-                    self._waiting -= 1
+                self._waiting -= 1
         return result, self.core.pycore_Reserve(self.handle, result, 0, 0)
 
     @contextmanager
