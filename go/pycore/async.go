@@ -56,15 +56,18 @@ func TryReserve(id, slot, length int64) int64 {
 	return -statusPending
 }
 
-// Start submits the request at offset, waits for the reply for so many ns, which should be few, and returns the reply's place, or a status. With -statusPending,
+// Start submits the request as Call does, waits for the reply for so many ns, which should be few, and returns the reply's place, or a status. With -statusPending,
 // ClientFinished will tell of the reply, of a client that collects.
 func Start(id, slot, method, offset, length, deadline, wait int64) int64 {
 	c, ok := holder(id, slot)
-	if !ok || !fits(c, int(slot), offset, length) {
+	if !ok {
 		return -statusInvalidHandle
 	}
 	collector := c.collector.Load()
 	if collector == nil {
+		return -statusInvalidHandle
+	}
+	if offset, ok = c.request(int(slot), offset, length); !ok {
 		return -statusInvalidHandle
 	}
 	woke := c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})

@@ -11,13 +11,10 @@ type batch struct {
 	methods []int64
 	offsets []int64 // of requests that Python has written where they were reserved; 0: it is among the short ones
 	lengths []int64 // of requests
-	results []int64 // 0: not known yet; the reply's place; copiedReply; or a status
+	results []int64 // 0: not known yet; the reply's place; copiedReply, of a call whose slot has been given back; or a status
 }
 
 const batchColumns = 5
-
-// copiedReply, with the length in the lower bits, is the result of a call whose reply has been copied, and whose slot has been given back.
-const copiedReply = 1 << 32
 
 // batchTogether is how many replies are looked at together: only the last one's word is polled, as whoever polls a word takes its line from the server that is
 // about to write there.
@@ -124,9 +121,7 @@ func BatchAwait(id, address, n, deadline, replies, repliesLength int64) int64 {
 				w.Deadline = 1 // the rest is only looked at
 				continue
 			case result >= 0 && result&lengthMask <= wire.InlineCapacity:
-				offset, length := unplace(result)
-				copy(memory[i*wire.InlineCapacity:][:length], c.Bytes(offset, length))
-				result = copiedReply | int64(length)
+				copy(memory[i*wire.InlineCapacity:][:result&lengthMask], c.staged(slot))
 				over[copied] = slot
 				copied++
 			}

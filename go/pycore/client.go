@@ -23,6 +23,42 @@ var clients table[*client]
 type client struct {
 	*endpoint.Client
 	collector atomic.Pointer[endpoint.Collector] // nil before ClientCollect
+	stage     []byte                             // Python's: see ClientStage; nil before it
+}
+
+// stageSize is what each slot has of a stage.
+const stageSize = 256
+
+// ClientStage gives the client memory of Python's, of StageSize, through which the payloads pass that travel in their slots: they are copied there and back, between the
+// stores of the rest of a slot. Were Python to write them where they go, the peer, who polls the line meanwhile, would take it away again: that makes a call a third
+// longer. The memory must stay until ClientForget. It is called before any call.
+func ClientStage(id, address int64) int64 {
+	c, ok := clients.get(id)
+	if !ok || address == 0 {
+		return -statusInvalidHandle
+	}
+	c.stage = octets(address, StageSize())
+	return 0
+}
+
+// StageSize returns the size of a client's stage: 256 bytes for each slot, in order.
+func StageSize() int64 { return wire.Slots * stageSize }
+
+// staged returns a slot's part of the stage.
+func (c *client) staged(slot int) []byte { return c.stage[slot*stageSize:][:wire.InlineCapacity] }
+
+// request returns where a request lies as Python says: at an offset that Reserve has returned; or 0, for one that is on the stage and is copied to its slot. It reports
+// false for what cannot be.
+func (c *client) request(slot int, offset, length int64) (int64, bool) {
+	if offset != 0 {
+		return offset, fits(c, slot, offset, length)
+	}
+	if length < 0 || length > wire.InlineCapacity || c.stage == nil {
+		return 0, false
+	}
+	offset = c.Inline(slot)
+	copy(c.Bytes(offset, int(length)), c.staged(slot))
+	return offset, true
 }
 
 // ClientDescriptor returns a descriptor of the segment's file, which is the caller's to close.
@@ -123,10 +159,14 @@ func Reserve(client, slot, length, deadline int64) int64 {
 	return offset
 }
 
-// Call submits the request at offset and waits for the reply: it returns the reply's place, or a status.
+// Call submits the request at offset, or, if that is 0, the one on the stage, and waits for the reply. It returns the reply's place; or copiedReply with the length in the
+// lower bits, for one that is on the stage now; or a status.
 func Call(client, slot, method, offset, length, deadline int64) int64 {
 	c, ok := holder(client, slot)
-	if !ok || !fits(c, int(slot), offset, length) {
+	if !ok {
+		return -statusInvalidHandle
+	}
+	if offset, ok = c.request(int(slot), offset, length); !ok {
 		return -statusInvalidHandle
 	}
 	c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})
@@ -210,8 +250,15 @@ func awaitUntil(c *client, slot int, w link.Wait, deadline int64) int64 {
 	case reply.Status != wire.StatusOK:
 		return replyStatus(reply.Status)
 	}
+	if reply.Length <= wire.InlineCapacity {
+		copy(c.staged(slot), c.Bytes(reply.Offset, reply.Length))
+		return copiedReply | int64(reply.Length)
+	}
 	return place(reply.Offset, reply.Length)
 }
+
+// copiedReply, with the length in the lower bits, is the place of a reply that has been copied to memory of Python's.
+const copiedReply = 1 << 32
 
 // sliced returns a wait that ends at the deadline, or after a slice.
 func sliced(deadline int64) link.Wait {

@@ -9,8 +9,3 @@ func place(offset int64, length int) int64 { return offset/placeUnit<<32 | int64
 
 // lengthMask are the bits of a place that are its length.
 const lengthMask = 1<<32 - 1
-
-// unplace is the inverse of place.
-func unplace(place int64) (offset int64, length int) {
-	return place >> 32 * placeUnit, int(place & lengthMask)
-}

@@ -16,6 +16,7 @@ type worker struct {
 	server   *server
 	endpoint *endpoint.Worker
 	box      []int64 // Python's
+	stage    []byte  // Python's: see ClientStage
 
 	call     *endpoint.Call // that WorkerNext has returned; nil once it has been answered or detached
 	reserved memory         // of the reply, unless that fits in its slot
@@ -27,12 +28,11 @@ type memory struct{ offset, length int64 }
 // The mailbox of a worker: an array of Python's through which integers go both ways.
 const (
 	boxConnection  = iota // from WorkerNext: the number of the call's connection,
-	boxOffset             // the request's place,
+	boxOffset             // the request's place; offset 0: it is on the stage,
 	boxLength             //
-	boxDeadline           // in ns of CLOCK_MONOTONIC, 0: none,
-	boxInline             // and where a reply lies that needs no WorkerReserve.
+	boxDeadline           // and in ns of CLOCK_MONOTONIC, 0: none.
 	boxStatus             // to WorkerNext: of the reply, a wire.Status,
-	boxReplyOffset        // and its place.
+	boxReplyOffset        // and its place; offset 0: it is on the stage.
 	boxReplyLength        //
 	boxSize
 )
@@ -40,13 +40,15 @@ const (
 // BoxSize returns how many integers a mailbox has.
 func BoxSize() int64 { return boxSize }
 
-// WorkerNew returns the number of a worker. Its mailbox lies at an address, and must stay there until WorkerClose.
-func WorkerNew(id, address int64) int64 {
+// WorkerNew returns the number of a worker. Its mailbox and its stage, of InlineCapacity, lie at addresses, and must stay there until WorkerClose.
+func WorkerNew(id, mailbox, stage int64) int64 {
 	s, ok := servers.get(id)
-	if !ok || address == 0 {
+	if !ok || mailbox == 0 || stage == 0 {
 		return -statusInvalidHandle
 	}
-	return workers.add(&worker{server: s, endpoint: s.endpoint.NewWorker(), box: numbers(address, boxSize)})
+	return workers.add(&worker{
+		server: s, endpoint: s.endpoint.NewWorker(), box: numbers(mailbox, boxSize), stage: octets(stage, wire.InlineCapacity),
+	})
 }
 
 // WorkerNext answers the last call as the mailbox says, unless that has been done otherwise, and returns the next one's method. It blocks until there
@@ -75,14 +77,21 @@ func WorkerNext(id int64) int64 {
 	box := w.box
 	box[boxConnection] = call.Connection()
 	box[boxOffset], box[boxLength] = call.Offset, int64(call.Length)
+	if call.Length <= wire.InlineCapacity {
+		copy(w.stage, call.Request())
+		box[boxOffset] = 0
+	}
 	box[boxDeadline] = call.Deadline
-	box[boxInline] = call.Inline()
 	return int64(call.Number())
 }
 
 // answer answers the call as the mailbox says. It reports false if that says something that cannot be.
 func (w *worker) answer() bool {
 	status, reply := w.box[boxStatus], memory{w.box[boxReplyOffset], w.box[boxReplyLength]}
+	if reply.offset == 0 && reply.length >= 0 && reply.length <= wire.InlineCapacity {
+		reply.offset = w.call.Inline()
+		copy(w.call.Inlined(), w.stage[:reply.length])
+	}
 	if !answerable(w.call, status, reply, w.reserved) {
 		return false
 	}
@@ -110,6 +119,9 @@ func WorkerReserve(id, length int64) int64 {
 	w, ok := workers.get(id)
 	if !ok || w.call == nil || length < 0 || w.reserved.length != 0 {
 		return -statusInvalidHandle
+	}
+	if length <= wire.InlineCapacity {
+		return w.call.Inline()
 	}
 	offset, err := w.call.Allocate(int(length))
 	if err != nil {

@@ -52,18 +52,17 @@ class Segments:
 class Answer(ABC):
     """A call that has no fast path: because it lies in place, wants its context, or is answered later."""
 
-    def __init__(
-        self, shared: Shared, method: Method, segment: mmap.mmap, connection: int, place: tuple[int, int], deadline: int, inline: int
-    ) -> None:
+    def __init__(self, shared: Shared, method: Method, segment: mmap.mmap, connection: int, place: tuple[int, int], deadline: int) -> None:
         self.shared = shared
         self.method = method
         self.segment = segment
         self.connection = connection
         self.offset, self.length = place
         self.deadline = deadline
-        self.inline = inline  # where a short reply lies
+        self.copied: bytes | None = None  # the request, if it was short
         self.answered = False  # by the core, as there was no room for a reply
-        self.place, self.room = 0, 0  # of the memory that has been reserved for a reply: once, if it is not inline
+        self.inline = 0  # where a short reply lies, once memory for a longer one has been reserved,
+        self.place, self.room = 0, 0  # and that; the core reserves it once
 
     @abstractmethod
     def reserve(self, length: int) -> int:
@@ -86,12 +85,16 @@ class Answer(ABC):
 
     def request(self) -> memoryview:
         """Return a read-only view of the request."""
+        if self.copied is not None:
+            return memoryview(self.copied)
         return memoryview(self.segment)[self.offset : self.offset + self.length].toreadonly()
 
     def reserved(self, length: int) -> memoryview:
         """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
         if self.answered:
             raise NanoRPCError("the caller has been told that there was no room for the reply")
+        if length > self.shared.inline:
+            self.inline = self.reserve(0)
         offset = self.reserve(length)
         if offset < 0:
             self.answered = True
@@ -115,7 +118,7 @@ class Answer(ABC):
             return
         reserved = self.room > self.shared.inline  # then there is no more memory
         payload = self.shared.failure(error, self.method, self.room if reserved else None)
-        offset = self.inline if len(payload) <= self.shared.inline else self.place if reserved else self.reserve(len(payload))
+        offset = self.reserve(len(payload)) if not reserved else self.place if len(payload) > self.shared.inline else self.inline
         if offset >= 0:
             self.segment[offset : offset + len(payload)] = payload
             self.answer(_box.EXCEPTION, offset, len(payload))
@@ -123,7 +126,7 @@ class Answer(ABC):
     def expire(self) -> None:
         """Answer that the deadline has passed."""
         if not self.answered:
-            self.answer(_box.EXPIRED, self.inline, 0)
+            self.answer(_box.EXPIRED, self.inline or self.reserve(0), 0)
 
 
 class Shared:
@@ -164,17 +167,16 @@ class Shared:
 class WorkerAnswer(Answer):
     """A call that its worker answers."""
 
-    def __init__(self, shared: Shared, method: Method, worker: int, box: Any) -> None:
+    def __init__(self, shared: Shared, method: Method, worker: int, box: Any, stage: mmap.mmap) -> None:
         connection = box[_box.CONNECTION]
-        place = box[_box.OFFSET], box[_box.LENGTH]
-        super().__init__(shared, method, shared.segments.of(connection), connection, place, box[_box.DEADLINE], box[_box.INLINE])
+        super().__init__(shared, method, shared.segments.of(connection), connection, (box[_box.OFFSET], box[_box.LENGTH]), box[_box.DEADLINE])
+        if self.offset == _box.STAGED:
+            self.copied = stage[: self.length]
         self._worker = worker
         self._box = box
 
     def reserve(self, length: int) -> int:
         """Return the offset for a reply, or a status."""
-        if length <= self.shared.inline:
-            return self.inline
         return int(self.shared.core.pycore_WorkerReserve(self._worker, length))
 
     def answer(self, status: int, offset: int, length: int) -> None:
@@ -194,7 +196,8 @@ class LaterAnswer(Answer):
     """A call that has left its worker."""
 
     def __init__(self, of: WorkerAnswer, ticket: int) -> None:
-        super().__init__(of.shared, of.method, of.segment, of.connection, (of.offset, of.length), of.deadline, of.inline)
+        super().__init__(of.shared, of.method, of.segment, of.connection, (of.offset, of.length), of.deadline)
+        self.copied = of.copied
         self.ticket = ticket
 
     def reserve(self, length: int) -> int:

@@ -4,10 +4,12 @@ CONNECTION = 0
 OFFSET = 1
 LENGTH = 2
 DEADLINE = 3
-INLINE = 4
-STATUS = 5
-REPLY_OFFSET = 6
-REPLY_LENGTH = 7
+STATUS = 4
+REPLY_OFFSET = 5
+REPLY_LENGTH = 6
+
+STAGED = 0
+"""As an offset: the payload is on the worker's stage."""
 
 REPLY = 0
 """The status of a reply. The others are those of an error: docs/protocol.md, section 4."""

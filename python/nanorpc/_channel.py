@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from nanorpc import _loader
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import check_fork, checked, core, forked
 from nanorpc._pin import pin
 from nanorpc._place import service_directory
 from nanorpc._segment import map_segment
+from nanorpc._stage import Stage
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 PLACE_SHIFT = 32
 PLACE_UNIT_SHIFT = 5
 LENGTH_MASK = (1 << PLACE_SHIFT) - 1
+
+STAGED = 2 << PLACE_SHIFT
+"""Places below this are no places: the reply is on the stage, and the lower bits are its length."""
+
+STAGE_SIZE = 256
+"""Bytes of the stage for each slot."""
 
 KEPT_FROM = 1 << 16
 """Replies from this length on, in bytes, may stay where they lie; copying a shorter one costs less than that."""
@@ -55,14 +63,18 @@ class Channel:
             self.core.pycore_ClientForget(handle)
             raise
         self.inline: int = self.core.pycore_InlineCapacity()
+        self._staged = Stage(self.core.pycore_StageSize())  # see go/pycore, ClientStage
+        self.stage = self._staged.memory
+        checked(self.core.pycore_ClientStage(handle, self._staged.address))
         self._call = self.core.pycore_Call
         self._numbers: dict[str, int] = {}
-        # Slots that no thread uses, each with the offset of its inline payload. Appending and popping are atomic.
+        # Slots that no thread uses, each with the offset of its stage. Appending and popping are atomic.
         self._idle: list[tuple[int, int]] = []
         self._tokens = count(1)
-        self._waiting = 0  # threads that wait for a slot of the core: slots go back there meanwhile
+        self._waiting = 0  # threads that wait for a slot of the core
+        self._returning = False  # slots go back to the core: there are such, or the connection is closed
         # Reentrant: what has kept a reply may be collected, and give its slot back, anywhere.
-        self._lock = threading.RLock()  # guards _waiting and _forgotten
+        self._lock = threading.RLock()  # guards _waiting, _returning and _forgotten
         self._acquired: set[int] = set()  # slots taken from the core, and negative numbers for those about to be
         self._kept: set[int] = set()  # of those, whose replies are kept
         self._forgotten = False
@@ -71,50 +83,51 @@ class Channel:
         """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are
         gone.
         """
-        check_fork()
+        if _loader.forked_after_load:
+            check_fork()
         request: Any = payload if type(payload) is bytes else plain(payload)
         length = len(request)
-        number = self._numbers.get(method)
-        if number is None:
+        try:
+            number = self._numbers[method]
+        except KeyError:
             number = self.number(method)
         deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
         try:
-            slot, offset = entry = self._idle.pop()
+            slot, stage = entry = self._idle.pop()
         except IndexError:
-            slot, offset = entry = self.acquire(deadline)
+            slot, stage = entry = self.acquire(deadline)
         submitted = False
         try:
             if length > self.inline:
                 offset = self.reserve(slot, length, deadline)
                 self.write(offset, length, request)
             else:
-                self.map[offset : offset + length] = request
+                offset = 0
+                self.stage[stage : stage + length] = request
             submitted = True
             result = self._call(self.handle, slot, number, offset, length, deadline)
             if result < 0:
                 result = self.finish(slot, result, method, deadline)
-            size = result & LENGTH_MASK
-            start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
-            if size > self.inline or length > self.inline:
+            if result < STAGED:
+                reply = self.stage[stage : stage + (result & LENGTH_MASK)]
+            else:
+                size = result & LENGTH_MASK
+                start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
                 if keep and size >= KEPT_FROM and len(self._kept) < MAX_KEPT:
                     kept: bytes = self.keep(slot, start, size)
                     return kept
                 reply = self.map[start : start + size]
+            if offset or result >= STAGED:
                 self.core.pycore_Recycle(self.handle, slot)
-            else:
-                reply = self.map[start : start + size]
         except BaseException as error:
             # Also a KeyboardInterrupt: the call goes on without us, and the slot is free when it has ended.
             self.drop(slot, submitted)
             if not submitted and isinstance(error, NanoRPCError):
                 error.sent = False
             raise
-        if self._waiting or self.closed:
-            self.drop(slot, False)
-        else:
-            self._idle.append(entry)
-            if self.closed:  # after the append: close() may have looked before it
-                self._drop_idle()
+        self._idle.append(entry)
+        if self._returning:  # after the append: who sets it looks at the idle slots then
+            self._drop_idle()
         return reply
 
     def number(self, method: str) -> int:
@@ -124,8 +137,16 @@ class Channel:
             number = self._numbers[method] = self.core.pycore_MethodID(method)
         return number
 
+    def numbers(self, methods: list[str]) -> list[int]:
+        """Return the numbers of many methods."""
+        known = self._numbers
+        try:
+            return [known[method] for method in methods]
+        except KeyError:
+            return [self.number(method) for method in methods]
+
     def take(self, deadline: int) -> tuple[int, int]:
-        """Take a slot, with the offset of its inline payload. Blocks while all are in use."""
+        """Take a slot, with the offset of its stage. Blocks while all are in use."""
         try:
             return self._idle.pop()
         except IndexError:
@@ -134,15 +155,16 @@ class Channel:
     def acquire(self, deadline: int) -> tuple[int, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
         try:
-            with self.holding():
-                return self._acquire(deadline)
+            return self._acquire(deadline)
         except NanoRPCError as error:
             error.sent = False
             raise
 
     def _acquire(self, deadline: int) -> tuple[int, int]:
+        token = self.hold()
         with self._lock:
             self._waiting += 1
+            self._returning = True
         try:
             result = -Status.PENDING
             while result == -Status.PENDING:
@@ -154,30 +176,22 @@ class Channel:
         finally:
             with self._lock:
                 self._waiting -= 1
-        return result, self.core.pycore_Reserve(self.handle, result, 0, 0)
+                self._returning = self.closed or self._waiting > 0
+            self.unhold(token)
+        return result, result * STAGE_SIZE
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Keep the connection's memory for a while."""
+    def hold(self) -> int:
+        """Keep the connection's memory until :meth:`unhold` of what is returned."""
         token = -next(self._tokens)
         with self._lock:
             if self._forgotten:
                 raise exception(Status.CLOSED)
             self._acquired.add(token)
-        try:
-            yield
-        finally:
-            self._acquired.discard(token)
-            if self.closed:
-                self._forget_if_unused()
+        return token
 
-    def hold(self, slots: Iterable[int]) -> None:
-        """Note slots that have been taken from the core, within :meth:`holding`."""
-        self._acquired.update(slots)
-
-    def unhold(self, slots: Iterable[int]) -> None:
-        """Note slots that have been given back to the core."""
-        self._acquired.difference_update(slots)
+    def unhold(self, token: int) -> None:
+        """End a :meth:`hold`."""
+        self._acquired.discard(token)
         if self.closed:
             self._forget_if_unused()
 
@@ -187,15 +201,18 @@ class Channel:
             return self._idle.pop()
         except IndexError:
             pass
-        with self.holding():
+        token = self.hold()
+        try:
             slot = self.core.pycore_TryAcquire(self.handle)
             if slot == -Status.PENDING:
                 return None
             self._acquired.add(checked(slot))
-        return slot, self.core.pycore_Reserve(self.handle, slot, 0, 0)
+        finally:
+            self.unhold(token)
+        return slot, slot * STAGE_SIZE
 
     def reserve(self, slot: int, length: int, deadline: int) -> int:
-        """Return the offset for a request that does not fit in its slot. Blocks while there is no room."""
+        """Return the offset for a request of any length. Blocks while there is no room."""
         result = -Status.PENDING
         while result == -Status.PENDING:
             result = self.core.pycore_Reserve(self.handle, slot, length, deadline)
@@ -206,6 +223,11 @@ class Channel:
         if result == -Status.TOO_LARGE:
             raise exception(Status.TOO_LARGE, f"a request of {length} bytes; the server accepts {self.max_payload}")
         return checked(result)
+
+    def read(self, slot: int, result: int) -> bytes:
+        """Return a reply."""
+        start = slot * STAGE_SIZE if result < STAGED else result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
+        return (self.stage if result < STAGED else self.map)[start : start + (result & LENGTH_MASK)]
 
     def write(self, offset: int, length: int, payload: Any) -> None:
         """Write a request where it has been reserved."""
@@ -272,12 +294,9 @@ class Channel:
     def release(self, entry: tuple[int, int]) -> None:
         """Give back a slot whose reply has been read."""
         self.core.pycore_Recycle(self.handle, entry[0])
-        if self._waiting or self.closed:
-            self.drop(entry[0], False)
-        else:
-            self._idle.append(entry)
-            if self.closed:
-                self._drop_idle()
+        self._idle.append(entry)
+        if self._returning:
+            self._drop_idle()
 
     def drop(self, slot: int, submitted: bool) -> None:
         """Give a slot back to the core. If its call has been submitted and not read, that is given up."""
@@ -300,7 +319,8 @@ class Channel:
         """End the connection. Closing again does nothing."""
         if self.closed:
             return
-        self.closed = True
+        with self._lock:
+            self.closed = self._returning = True
         if forked():  # the connection is the parent's
             return
         self.core.pycore_ClientClose(self.handle)

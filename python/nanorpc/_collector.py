@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._channel import Channel, deadline_after
 from nanorpc._loader import check_fork, checked
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
 
@@ -59,12 +59,11 @@ class Collector:
         payload = payload if type(payload) is bytes else plain(payload)
         length = len(payload)
         deadline = deadline_after(timeout)
-        slot, offset = entry = channel.take(deadline)
+        slot, _ = entry = channel.take(deadline)
         future: Future[Any] = Future()
         call = _Call(entry, method, future, convert)
         try:
-            if length > channel.inline:
-                offset = channel.reserve(slot, length, deadline)
+            offset = channel.reserve(slot, length, deadline)
             channel.write(offset, length, payload)
             number = channel.number(method)
         except BaseException:
@@ -107,8 +106,7 @@ class Collector:
         channel, (slot, _), future = self._channel, call.entry, call.future
         try:
             if result >= 0:
-                start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
-                reply = channel.map[start : start + (result & LENGTH_MASK)]
+                reply = channel.read(slot, result)
             else:
                 error = channel.error(slot, result, call.method)
         finally:

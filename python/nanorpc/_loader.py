@@ -12,7 +12,8 @@ from nanorpc.errors import ForkError, NanoRPCError, exception, status_of
 
 _lock = threading.Lock()
 _core: ModuleType | None = None
-_forked = False
+forked_after_load = False
+"""Whether this process was forked after the core was loaded."""
 
 
 def core() -> Any:
@@ -26,7 +27,7 @@ def core() -> Any:
 
 def check_fork() -> None:
     """Raise :class:`ForkError` in a process that was forked after the core was loaded: Go's threads did not come along."""
-    if _forked:
+    if forked_after_load:
         raise ForkError(
             "NanoRPC was in use when this process was forked; its core does not survive that. Connect after the fork, or use "
             'multiprocessing.get_context("spawn") or "forkserver"'
@@ -35,7 +36,7 @@ def check_fork() -> None:
 
 def forked() -> bool:
     """Whether this process was forked after the core was loaded."""
-    return _forked
+    return forked_after_load
 
 
 def _load() -> ModuleType:
@@ -54,8 +55,8 @@ def _load() -> ModuleType:
 
 
 def _mark_forked() -> None:
-    global _forked
-    _forked = True
+    global forked_after_load
+    forked_after_load = True
 
 
 def checked(result: int) -> int:

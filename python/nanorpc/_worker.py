@@ -10,6 +10,7 @@ from nanorpc import _box
 from nanorpc._answers import Shared, WorkerAnswer, arguments_of
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import checked
+from nanorpc._stage import Stage
 from nanorpc.errors import STATUS_BITS, Status, status_of
 from nanorpc.raw import Reply, Request
 
@@ -50,7 +51,8 @@ class Worker:
         self._tasks = tasks
         self._simple = [simple(method, codec) for method in methods]
         self._box = array("q", bytes(8 * shared.core.pycore_BoxSize()))
-        self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, self._box.buffer_info()[0]))
+        self._stage = Stage(shared.inline)  # see go/pycore, ClientStage
+        self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, self._box.buffer_info()[0], self._stage.address))
 
     def run(self) -> None:
         """Run methods."""
@@ -62,7 +64,7 @@ class Worker:
     def _serve(self) -> None:
         shared, box, worker, simples, methods = self._shared, self._box, self._worker, self._simple, self._methods
         next_call, segments, inline = shared.core.pycore_WorkerNext, shared.segments, shared.inline
-        reserve, segment_of = shared.core.pycore_WorkerReserve, segments.of
+        reserve, segment_of, stage = shared.core.pycore_WorkerReserve, segments.of, self._stage.memory
         while True:
             number = next_call(worker)
             if number < 0:
@@ -72,29 +74,34 @@ class Worker:
             run = simples[number]
             length = box[2]  # these are _box.LENGTH and so on: names of a module take a lookup each
             if run is None or (length > COPIED_TO and methods[number].kind == "typed"):
-                self._run(WorkerAnswer(shared, methods[number], worker, box))
+                self._run(WorkerAnswer(shared, methods[number], worker, box, stage))
                 continue
-            segment = segment_of(box[0])
-            offset = box[1]
             status = 0
             try:
-                reply = run(segment[offset : offset + length])
+                offset = box[1]
+                reply = run(segment_of(box[0])[offset : offset + length]) if offset else run(stage[:length])
                 if type(reply) is not bytes:
                     reply = b"" if reply is None else plain(reply)
             except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
                 status, reply = _box.EXCEPTION, shared.failure(error, methods[number])
             size = len(reply)
             if size <= inline:
-                offset = box[4]
-            else:
-                offset = reserve(worker, size)
-                if offset < 0:  # the caller has been told
-                    continue
+                stage[:size] = reply
+                box[4] = status
+                box[5] = 0
+                box[6] = size
+                continue
+            offset = reserve(worker, size)
+            if offset < 0:  # the caller has been told
+                continue
+            segment = segment_of(box[0])
             if isinstance(reply, Parts):
                 reply.write(memoryview(segment)[offset : offset + size])
             else:
                 segment[offset : offset + size] = reply
-            box[5], box[6], box[7] = status, offset, size
+            box[4] = status
+            box[5] = offset
+            box[6] = size
 
     def _noticed(self, number: int) -> bool:
         """Deal with what is no call, and report whether the server goes on."""

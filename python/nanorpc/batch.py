@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, STAGED, Channel, deadline_after
 from nanorpc._loader import check_fork, checked
 from nanorpc.errors import NanoRPCError, Status
 from nanorpc.method import decoder_of
@@ -29,29 +29,29 @@ _COPIED = 1
 class Entry(Generic[Result]):
     """A call of a batch. Its result is there when the batch has run."""
 
-    __slots__ = ("_decode", "_error", "_method", "_payload", "_reply")
+    __slots__ = ("_came", "_decode", "_method", "_payload")
 
     def __init__(self, method: str, payload: bytes | bytearray | memoryview | Parts, decode: Callable[[bytes], Any] | None) -> None:
         self._method = method
         self._payload = payload
         self._decode = decode
-        self._reply: bytes | None = None
-        self._error: Exception | None = None
+        self._came: bytes | Exception | None = None  # what has come of it
 
     def result(self) -> Result:
         """Return the result, or raise the call's exception: what :meth:`Client.call` raises.
 
         :raises NanoRPCError: the batch has not run.
         """
-        if self._error is not None:
-            raise self._error
-        if self._reply is None:
-            raise NanoRPCError("the batch has not run: results are there after its with block")
-        return cast(Result, self._reply if self._decode is None else self._decode(self._reply))
+        came = self._came
+        if type(came) is bytes:
+            return cast(Result, came if self._decode is None else self._decode(came))
+        if isinstance(came, Exception):
+            raise came
+        raise NanoRPCError("the batch has not run: results are there after its with block")
 
     def exception(self) -> Exception | None:
         """Return the call's exception, or None if it has a result, or none yet."""
-        return self._error
+        return self._came if isinstance(self._came, Exception) else None
 
 
 class Batch:
@@ -69,6 +69,7 @@ class Batch:
         self._tools = tools
         self._timeout = timeout
         self._entries: list[Entry[Any]] = []
+        self._append = self._entries.append
 
     def __enter__(self) -> Batch:
         return self
@@ -98,7 +99,7 @@ class Batch:
     def call(self, method: str, payload: Buffer = b"") -> Entry[bytes]:
         """Add a call with bytes, which must not change until the batch has run."""
         entry: Entry[bytes] = Entry(method, payload if type(payload) is bytes else plain(payload), None)
-        self._entries.append(entry)
+        self._append(entry)
         return entry
 
     def run(self) -> None:
@@ -116,121 +117,121 @@ class Batch:
 
 
 class _Round:
-    """As many calls as there are slots and room for now, at least one."""
+    """As many calls as there are slots and room for now, at least one. What is done for each call is kept to a few steps that C loops over."""
 
     def __init__(self, channel: Channel, entries: list[Entry[Any]], deadline: int) -> None:
         self._channel = channel
         self._entries = entries
         self._deadline = deadline
-        self._slots: set[int] = set()  # that are held
+        self._held: set[int] = set()  # slots, other than while all are
 
     def run(self) -> int:
         """Make them and return how many they are."""
         channel = self._channel
         try:
+            token = channel.hold()
+        except NanoRPCError as error:
+            self._entries[0]._came = error
+            return 1
+        try:
+            return self._run()
+        finally:
+            channel.unhold(token)
+
+    def _run(self) -> int:
+        channel = self._channel
+        try:
             slots = self._acquire()
         except NanoRPCError as error:
-            self._entries[0]._error = error
+            self._entries[0]._came = error
             return 1
         try:
             numbers, short = self._prepare(slots)
         except BaseException as error:
-            self._drop(False)
+            self._drop(slots, False)
             if not isinstance(error, NanoRPCError):
                 raise
-            self._entries[0]._error = error
+            self._entries[0]._came = error
             return 1
         count = len(slots)
+        del self._entries[count:]
         replies = array("B", bytes(count * channel.inline))
         core, handle, address, at = channel.core, channel.handle, numbers.buffer_info()[0], replies.buffer_info()[0]
+        self._held.update(slots)
         try:
             checked(core.pycore_BatchSubmit(handle, address, count, self._deadline, short.buffer_info()[0], len(short)))
             while core.pycore_BatchAwait(handle, address, count, self._deadline, at, len(replies)) == -Status.PENDING:
                 self._collect(numbers, replies, count)
         finally:
             self._collect(numbers, replies, count)
-            self._drop(True)
+            self._drop(self._held, True)
         return count
 
-    def _drop(self, submitted: bool) -> None:
-        for slot in self._slots:
+    def _drop(self, slots: Iterable[int], submitted: bool) -> None:
+        for slot in slots:
             self._channel.drop(slot, submitted)
 
-    def _acquire(self) -> list[int]:
+    def _acquire(self) -> array[int]:
         """Take slots, at least one."""
         channel = self._channel
-        with channel.holding():
-            numbers = array("q", bytes(8 * len(self._entries)))
-            count = checked(channel.core.pycore_BatchAcquire(channel.handle, numbers.buffer_info()[0], len(numbers)))
-            slots = numbers[:count].tolist()
-            channel.hold(slots)
-        if not slots:
-            slots = [channel.take(self._deadline)[0]]
-        self._slots.update(slots)
-        return slots
+        slots = array("q", bytes(8 * len(self._entries)))
+        count = checked(channel.core.pycore_BatchAcquire(channel.handle, slots.buffer_info()[0], len(slots)))
+        return slots[:count] if count else array("q", [channel.take(self._deadline)[0]])
 
-    def _prepare(self, slots: list[int]) -> tuple[array[int], array[int]]:
+    def _prepare(self, slots: array[int]) -> tuple[array[int], array[int]]:
         """Return the calls as the core takes them, and the short requests, one after the other; the long ones have been written where they belong.
         There are as many calls as slots; those for which there was no room have been given back.
         """
         channel = self._channel
         entries = self._entries[: len(slots)]
         payloads: list[Any] = [entry._payload for entry in entries]
-        lengths = [len(payload) for payload in payloads]
-        offsets = [0] * len(slots)
+        lengths = list(map(len, payloads))
+        offsets = array("q", bytes(8 * len(slots)))
         if max(lengths) > channel.inline:
             for i, length in enumerate(lengths):
                 if length <= channel.inline:
                     continue
                 offset = channel.core.pycore_TryReserve(channel.handle, slots[i], length) if i else channel.reserve(slots[i], length, self._deadline)
                 if offset < 0:
-                    self._give_back(slots, i)
-                    del payloads[i:], lengths[i:], offsets[i:]
+                    self._drop(slots[i:], False)
+                    del slots[i:], entries[i:], payloads[i:], lengths[i:], offsets[i:]
                     break
                 channel.write(offset, length, payloads[i])
                 offsets[i] = offset
                 payloads[i] = b""
-        numbers = array("q", slots)
-        number = channel.number
-        numbers.extend([number(entry._method) for entry in entries[: len(slots)]])
-        numbers.extend(offsets)
-        numbers.extend(lengths)
-        numbers.extend([0] * len(slots))
-        return numbers, array("B", b"".join(payloads))
-
-    def _give_back(self, slots: list[int], first: int) -> None:
-        for slot in slots[first:]:
-            self._slots.discard(slot)
-            self._channel.drop(slot, False)
-        del slots[first:]
+        methods = [entry._method for entry in entries]
+        results = array("q", bytes(8 * len(slots)))
+        return slots + _column(channel.numbers(methods)) + offsets + _column(lengths) + results, array("B", b"".join(payloads))
 
     def _collect(self, numbers: array[int], replies: array[int], count: int) -> None:
         """Take the replies that are there, and give their slots back."""
-        channel, inline = self._channel, self._channel.inline
+        inline = self._channel.inline
         results = numbers[4 * count :].tolist()
-        copied = bytes(replies)
+        copied = replies.tobytes()
         at = 0
-        over: list[int] = []
+        if min(results) >= _COPIED << PLACE_SHIFT and max(results) < STAGED and len(self._held) == count:  # as it mostly is
+            for entry, result in zip(self._entries, results, strict=True):
+                entry._came = copied[at : at + (result & LENGTH_MASK)]
+                at += inline
+            self._held.clear()  # the core has given them back
+            return
         for i, result in enumerate(results):
-            if result >> PLACE_SHIFT == _COPIED:
-                entry = self._entries[i]
-                if entry._reply is None:
-                    entry._reply = copied[at : at + (result & LENGTH_MASK)]
-                    over.append(numbers[i])
-            elif result and numbers[i] in self._slots:
-                self._take(self._entries[i], numbers[i], result)
+            slot = numbers[i]
+            if result and slot in self._held:
+                self._held.discard(slot)
+                if result >> PLACE_SHIFT == _COPIED:  # and the slot given back
+                    self._entries[i]._came = copied[at : at + (result & LENGTH_MASK)]
+                else:
+                    self._take(self._entries[i], slot, result)
             at += inline
-        if over:  # the core has given these back
-            self._slots.difference_update(over)
-            channel.unhold(over)
 
     def _take(self, entry: Entry[Any], slot: int, result: int) -> None:
         """Take a reply that has not been copied, or an error."""
         channel = self._channel
-        if result > 0:
-            start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
-            entry._reply = channel.map[start : start + (result & LENGTH_MASK)]
-        else:
-            entry._error = channel.error(slot, result, entry._method)
-        self._slots.discard(slot)
+        entry._came = channel.read(slot, result) if result > 0 else channel.error(slot, result, entry._method)
         channel.drop(slot, result < 0)
+
+
+def _column(values: list[int]) -> array[int]:
+    """Return values as the core takes them. Most batches are of one method and one length."""
+    return array("q", values[:1]) * len(values) if values.count(values[0]) == len(values) else array("q", values)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, STAGED, Channel, deadline_after
 from nanorpc.errors import Released
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ class Hold:
         """Return a writable view of memory that belongs to the slot."""
         self._uses += 1
         return self.channel.pinned(offset, length, self._unused)
+
+    def copied(self, place: int) -> memoryview:
+        """Return a copy of a reply. The slot is given back when there is no view of its memory."""
+        reply = memoryview(self.channel.read(self.slot, place))
+        if not self._uses:
+            self.channel.drop(self.slot, False)
+        return reply
 
     def _unused(self) -> None:
         self._uses -= 1
@@ -119,10 +126,9 @@ class Lease(Memory):
         """Make a call whose request is copied, and return its reply. See :meth:`Client.call_lease`."""
         payload = plain(payload)
         deadline = deadline_after(timeout)
-        slot, offset = channel.take(deadline)
+        slot, _ = channel.take(deadline)
         try:
-            if len(payload) > channel.inline:
-                offset = channel.reserve(slot, len(payload), deadline)
+            offset = channel.reserve(slot, len(payload), deadline)
             channel.write(offset, len(payload), payload)
         except BaseException:
             channel.drop(slot, False)
@@ -137,6 +143,8 @@ class Lease(Memory):
     @classmethod
     def of_place(cls, hold: Hold, place: int) -> Lease:
         """Return the reply at a place of a slot that is held for it."""
+        if place < STAGED:  # so short that it has been copied
+            return cls(hold.copied(place))
         return cls(hold.view(place >> PLACE_SHIFT << PLACE_UNIT_SHIFT, place & LENGTH_MASK).toreadonly())
 
 
@@ -159,10 +167,9 @@ class Loan(Memory):
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        slot, offset = channel.take(deadline)
+        slot, _ = channel.take(deadline)
         try:
-            if length > channel.inline:
-                offset = channel.reserve(slot, length, deadline)
+            offset = channel.reserve(slot, length, deadline)
             return cls(Hold(channel, slot), method, offset, length, timeout)
         except BaseException:
             channel.drop(slot, False)

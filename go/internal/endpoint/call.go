@@ -72,6 +72,9 @@ func (c *Call) Connection() int64 { return c.conn.id }
 // Inline returns where a reply lies for which there is no need to Allocate: of at most wire.InlineCapacity bytes.
 func (c *Call) Inline() int64 { return c.conn.link.ReplyInline(c.Call) }
 
+// Inlined returns the memory there.
+func (c *Call) Inlined() []byte { return c.conn.link.Bytes(c.Inline(), wire.InlineCapacity) }
+
 // GivenUp reports whether the caller has given the call up, or is gone.
 func (c *Call) GivenUp() bool { return c.conn.link.Err() != nil || c.conn.ended(c.Handle()) }
 

@@ -130,7 +130,7 @@ func TestPayloadStaysInItsArena(t *testing.T) {
 		{start, 1<<15 + 1, false}, // more than the limit
 		{start - 1, 1000, false},
 		{0, 1000, false},
-		{uint64(l.ReplyStart()), 1000, false}, // the other arena
+		{uint64(l.ReplyStart()), 1000, false},        // the other arena
 		{uint64(l.ReplyStart()) - 1000, 1000, false}, // between them
 		{start + 1<<16 - 1000, 1000, true},
 		{start + 1<<16 - 999, 1000, false},

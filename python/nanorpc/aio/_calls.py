@@ -55,14 +55,15 @@ class Calls:
         entry = None if self._queue else channel.try_take()
         if entry is None:
             entry = await self.take(deadline)
-        slot, offset = entry
+        slot, stage = entry
         submitted = False
         try:
             if length > channel.inline:
                 offset = await self.reserve(slot, length, deadline)
                 channel.write(offset, length, request)
             else:
-                channel.map[offset : offset + length] = request
+                offset = 0
+                channel.stage[stage : stage + length] = request
             number = channel.number(method)
             submitted = True
             result = self._start(channel.handle, slot, number, offset, length, deadline, _BRIEFLY)
@@ -71,10 +72,9 @@ class Calls:
             if result < 0:
                 raise channel.error(slot, result, method)
             size = result & LENGTH_MASK
-            start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
             if keep and size >= KEPT_FROM and channel.kept < MAX_KEPT:
-                return channel.keep(slot, start, size)  # type: ignore[no-any-return]
-            reply = channel.map[start : start + size]
+                return channel.keep(slot, result >> PLACE_SHIFT << PLACE_UNIT_SHIFT, size)  # type: ignore[no-any-return]
+            reply = channel.read(slot, result)
         except BaseException as error:
             channel.drop(slot, submitted)
             if not submitted and isinstance(error, NanoRPCError):
@@ -100,7 +100,7 @@ class Calls:
         return result
 
     async def take(self, deadline: int) -> tuple[int, int]:
-        """Take a slot, with the offset of its inline payload. Waits its turn while all are in use."""
+        """Take a slot, with the offset of its stage. Waits its turn while all are in use."""
         try:
             entry = None if self._queue else self.channel.try_take()
             return await self._turn(deadline) if entry is None else entry
@@ -126,7 +126,7 @@ class Calls:
                 timer.cancel()
 
     async def reserve(self, slot: int, length: int, deadline: int) -> int:
-        """Return the offset for a request that does not fit in its slot. Waits while there is no room."""
+        """Return the offset for a request of any length. Waits while there is no room."""
         channel = self.channel
         result: int
         while (result := channel.core.pycore_TryReserve(channel.handle, slot, length)) == -Status.PENDING:
@@ -155,10 +155,9 @@ class Calls:
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        slot, offset = await self.take(deadline)
+        slot, _ = await self.take(deadline)
         try:
-            if length > self.channel.inline:
-                offset = await self.reserve(slot, length, deadline)
+            offset = await self.reserve(slot, length, deadline)
             return Loan(self, slot, method, offset, length, timeout)
         except BaseException:
             self.channel.drop(slot, False)
