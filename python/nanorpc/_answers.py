@@ -60,6 +60,9 @@ class Answer(ABC):
         self.offset, self.length = place
         self.deadline = deadline
         self.copied: bytes | None = None  # the request, if it was short
+        self.answered = False  # by the core, as there was no room for a reply
+        self.inline = 0  # where a short reply lies, once memory for a longer one has been reserved,
+        self.place, self.room = 0, 0  # and that; the core reserves it once
 
     @abstractmethod
     def reserve(self, length: int) -> int:
@@ -88,10 +91,15 @@ class Answer(ABC):
 
     def reserved(self, length: int) -> memoryview:
         """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
+        if self.answered:
+            raise NanoRPCError("the caller has been told that there was no room for the reply")
+        if length > self.shared.inline:
+            self.inline = self.reserve(0)
         offset = self.reserve(length)
         if offset < 0:
-            raise Answered(exception(status_of(offset)))
-        self.place = offset
+            self.answered = True
+            raise exception(status_of(offset))
+        self.place, self.room = offset, length
         return memoryview(self.segment)[offset : offset + length]
 
     def reply(self, value: Buffer | Parts | None) -> None:
@@ -106,19 +114,19 @@ class Answer(ABC):
 
     def fail(self, error: BaseException) -> None:
         """Answer with an exception."""
-        payload = self.shared.failure(error, self.method)
-        offset = self.reserve(len(payload))
+        if self.answered:
+            return
+        reserved = self.room > self.shared.inline  # then there is no more memory
+        payload = self.shared.failure(error, self.method, self.room if reserved else None)
+        offset = self.reserve(len(payload)) if not reserved else self.place if len(payload) > self.shared.inline else self.inline
         if offset >= 0:
             self.segment[offset : offset + len(payload)] = payload
             self.answer(_box.EXCEPTION, offset, len(payload))
 
-
-class Answered(NanoRPCError):
-    """There was no room for a reply, and the caller has been told."""
-
-    def __init__(self, reason: NanoRPCError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
+    def expire(self) -> None:
+        """Answer that the deadline has passed."""
+        if not self.answered:
+            self.answer(_box.EXPIRED, self.inline or self.reserve(0), 0)
 
 
 class Shared:
@@ -133,12 +141,12 @@ class Shared:
         self._traceback = traceback
         self._warned: set[str] = set()
 
-    def failure(self, error: BaseException, method: Method) -> bytes:
-        """Return the payload for an exception."""
-        from nanorpc.remote import encode_error
+    def failure(self, error: BaseException, method: Method, room: int | None = None) -> bytes:
+        """Return the payload for an exception, which fits in so many bytes if there are more than 224."""
+        from nanorpc.remote import LIMIT, encode_error
 
         log.debug("method %s of %s failed", method.name, self.service.name, exc_info=error)
-        return encode_error(error, self.service.errors, self._traceback)
+        return encode_error(error, self.service.errors, self._traceback, LIMIT if room is None else min(room, LIMIT))
 
     def withdraw(self, view: memoryview, method: Method) -> None:
         """End a view of a request or a reply that a method has had. If the method has kept something that was made of it, say so: it cannot be taken

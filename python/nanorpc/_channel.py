@@ -78,6 +78,7 @@ class Channel:
         self._acquired: set[int] = set()  # slots taken from the core, and negative numbers for those about to be
         self._kept: set[int] = set()  # of those, whose replies are kept
         self._forgotten = False
+        self.reap: Callable[[], None] = nothing  # gives back what this thread would, were it not about to wait
 
     def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
         """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are
@@ -154,6 +155,13 @@ class Channel:
 
     def acquire(self, deadline: int) -> tuple[int, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
+        try:
+            return self._acquire(deadline)
+        except NanoRPCError as error:
+            error.sent = False
+            raise
+
+    def _acquire(self, deadline: int) -> tuple[int, int]:
         token = self.hold()
         with self._lock:
             self._waiting += 1
@@ -161,6 +169,7 @@ class Channel:
         try:
             result = -Status.PENDING
             while result == -Status.PENDING:
+                self.reap()
                 result = self.core.pycore_Acquire(self.handle, deadline)
                 if result == -Status.PENDING and self._idle:
                     with suppress(IndexError):
@@ -188,6 +197,13 @@ class Channel:
         if self.closed:
             self._forget_if_unused()
 
+    def take_idle(self) -> int | None:
+        """Take a slot that is not the core's, if there is one."""
+        try:
+            return self._idle.pop()[0]
+        except IndexError:
+            return None
+
     def try_take(self) -> tuple[int, int] | None:
         """Take a slot if one is free."""
         try:
@@ -208,6 +224,7 @@ class Channel:
         """Return the offset for a request of any length. Blocks while there is no room."""
         result = -Status.PENDING
         while result == -Status.PENDING:
+            self.reap()
             result = self.core.pycore_Reserve(self.handle, slot, length, deadline)
         return self.reserved(result, length)
 
@@ -337,6 +354,10 @@ class Channel:
         with suppress(BufferError):  # the last view of it is about to go
             self.map.close()
         self.core.pycore_ClientForget(self.handle)
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 def dial(service: str, directory: Directory | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:

@@ -8,13 +8,14 @@ import select
 import threading
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import Channel, deadline_after
-from nanorpc._loader import check_fork, checked
+from nanorpc._channel import Channel, deadline_after, nothing
+from nanorpc._loader import check_fork, checked, forked
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
 
 if TYPE_CHECKING:
@@ -42,15 +43,19 @@ class Collector:
     """
 
     def __init__(self, channel: Channel) -> None:
+        check_fork()
         self._channel = channel
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC)
         self._calls: dict[int, _Call] = {}  # by slot
         self._lock = threading.Lock()  # guards calls, deadlines, and the eventfd's end
         self._ended = False
+        self._over: deque[tuple[_Call, Any]] = deque()  # calls that have been taken, with the reply or an exception
         self._deadlines: list[tuple[int, int, _Call]] = []  # a heap, with the slot
         self._pairs = array("q", bytes(16 * SLOTS))
         checked(channel.core.pycore_ClientCollect(channel.handle, self._eventfd))
-        threading.Thread(target=self._run, name=f"nanorpc-{channel.service}-replies", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=f"nanorpc-{channel.service}-replies", daemon=True)
+        channel.reap = self._reap
+        self._thread.start()
 
     def start(self, method: str, payload: Buffer | Parts, timeout: float | None, convert: Callable[[bytes], Any]) -> Future[Any]:
         """Make a call. Blocks only while all slots are in use, or there is no room for the request."""
@@ -76,7 +81,7 @@ class Collector:
         result = channel.core.pycore_Start(channel.handle, slot, number, offset, length, deadline, 0)
         if result != -Status.PENDING:
             if self._take(slot, call):
-                self._end(call, result)
+                self._end(call, self._read(call, result))
             return future
         future.add_done_callback(lambda future: self._cancelled(slot, call) if future.cancelled() else None)
         if deadline:
@@ -94,52 +99,71 @@ class Collector:
             return True
 
     def _cancelled(self, slot: int, call: _Call) -> None:
-        if self._take(slot, call):
+        if not forked() and self._take(slot, call):
             self._forget(slot)
+            call.future.set_running_or_notify_cancel()  # tells those who wait for several
 
     def _forget(self, slot: int) -> None:
         self._channel.core.pycore_Ignore(self._channel.handle, slot)
         self._channel.drop(slot, True)
 
-    def _end(self, call: _Call, result: int) -> None:
-        """End a call that has been taken, with its reply."""
-        channel, (slot, _), future = self._channel, call.entry, call.future
-        try:
-            if result >= 0:
-                reply = channel.read(slot, result)
-            else:
-                error = channel.error(slot, result, call.method)
-        finally:
-            if result >= 0:
-                channel.release(call.entry)
-            else:
+    def _read(self, call: _Call, result: int) -> bytes | Exception:
+        """Return the reply, or the exception, of a call that has been taken, and give its slot back."""
+        channel, (slot, _) = self._channel, call.entry
+        if result < 0:
+            try:
+                return channel.error(slot, result, call.method)
+            finally:
                 channel.drop(slot, True)
+        try:
+            return channel.read(slot, result)
+        finally:
+            channel.release(call.entry)
+
+    @staticmethod
+    def _end(call: _Call, came: bytes | Exception) -> None:
+        """End a call whose reply has been read."""
+        future = call.future
         if not future.set_running_or_notify_cancel():
             return
-        if result < 0:
-            future.set_exception(error)
+        if isinstance(came, Exception):
+            future.set_exception(came)
             return
         try:
-            value = call.convert(reply)
+            value = call.convert(came)
         except Exception as error:
             future.set_exception(error)
         else:
             future.set_result(value)
 
+    def _collect(self) -> int:
+        """Read the replies that have come. Returns 0, or the status of a connection that has ended."""
+        channel = self._channel
+        count: int
+        while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
+            for i in range(0, 2 * count, 2):
+                with self._lock:
+                    call = self._calls.pop(self._pairs[i], None)
+                if call is not None:
+                    self._over.append((call, self._read(call, self._pairs[i + 1])))
+        return count
+
+    def _reap(self) -> None:
+        """Give slots back, if this is called in a callback of a future: nobody else does while that waits for one."""
+        if threading.current_thread() is self._thread:
+            self._collect()
+
     def _run(self) -> None:
         poll = select.poll()
         poll.register(self._eventfd, select.POLLIN)
-        channel = self._channel
         while True:
             if poll.poll(self._patience()):
                 os.eventfd_read(self._eventfd)
-            while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
-                for i in range(0, 2 * count, 2):
-                    with self._lock:
-                        call = self._calls.pop(self._pairs[i], None)
-                    if call is not None:
-                        self._end(call, self._pairs[i + 1])
+            count = self._collect()
+            while self._over:
+                self._end(*self._over.popleft())
             if count < 0:
+                self._channel.reap = nothing
                 self._lose(count)
                 with self._lock:
                     self._ended = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from nanorpc._answers import Answered, LaterAnswer, arguments_of
+from nanorpc._answers import LaterAnswer, arguments_of
 
 if TYPE_CHECKING:
     from nanorpc.codec import Codec
@@ -74,10 +75,12 @@ class Tasks:
                 answer.reply(await method.function(bytes(request), **({} if context is None else {str(method.context): context})))
             else:
                 answer.reply(await self._result(method, request, context))
-        except Answered:
-            pass
-        except BaseException as error:
-            # Of a call that is cancelled nobody reads it, unless the method has cancelled itself. SystemExit would end the loop, and so all calls.
+        except asyncio.CancelledError as error:
+            if answer.deadline and time.monotonic_ns() >= answer.deadline:  # its caller may still be there to read it
+                answer.expire()
+            else:
+                answer.fail(error)  # nobody reads it, unless the method has cancelled itself
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # the caller's to know, and nothing that ends the loop
             answer.fail(error)
         finally:
             answer.shared.withdraw(request, method)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nanorpc import _box
-from nanorpc._answers import Answered, Shared, WorkerAnswer, arguments_of
+from nanorpc._answers import Shared, WorkerAnswer, arguments_of
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import checked
 from nanorpc._stage import Stage
@@ -82,11 +82,8 @@ class Worker:
                 reply = run(segment_of(box[0])[offset : offset + length]) if offset else run(stage[:length])
                 if type(reply) is not bytes:
                     reply = b"" if reply is None else plain(reply)
-            except Exception as error:  # the caller's to know, whatever it is
+            except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
                 status, reply = _box.EXCEPTION, shared.failure(error, methods[number])
-            except BaseException as error:
-                WorkerAnswer(shared, methods[number], worker, box, stage).fail(error)
-                raise
             size = len(reply)
             if size <= inline:
                 stage[:size] = reply
@@ -135,13 +132,8 @@ class Worker:
                 answer.reply(method.function(bytes(request), **keywords))
             else:
                 answer.reply(self._result(method, request, context))
-        except Answered:
-            return
-        except Exception as error:
+        except BaseException as error:  # see _serve
             answer.fail(error)
-        except BaseException as error:
-            answer.fail(error)
-            raise
         else:
             if reply is not None:
                 self._send(answer, reply)
@@ -157,6 +149,8 @@ class Worker:
         return self._codec.encode(method.function(*args, **named))
 
     def _send(self, answer: WorkerAnswer, reply: Reply) -> None:
+        if answer.answered:  # there was no room, and the method has caught that
+            return
         view = reply.written
         if view is None:
             answer.reply(b"")

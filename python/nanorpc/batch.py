@@ -176,7 +176,10 @@ class _Round:
         channel = self._channel
         slots = array("q", bytes(8 * len(self._entries)))
         count = checked(channel.core.pycore_BatchAcquire(channel.handle, slots.buffer_info()[0], len(slots)))
-        return slots[:count] if count else array("q", [channel.take(self._deadline)[0]])
+        del slots[count:]
+        while len(slots) < len(self._entries) and (idle := channel.take_idle()) is not None:
+            slots.append(idle)
+        return slots or array("q", [channel.take(self._deadline)[0]])
 
     def _prepare(self, slots: array[int]) -> tuple[array[int], array[int]]:
         """Return the calls as the core takes them, and the short requests, one after the other; the long ones have been written where they belong.

@@ -79,22 +79,25 @@ class ErrorRegistry:
         return self._classes.get(name)
 
 
-def encode_error(error: BaseException, registry: ErrorRegistry, traceback: bool = False) -> bytes:
-    """Return the payload of a call that failed with an exception, shorter than :data:`LIMIT`. Raises nothing.
+def encode_error(error: BaseException, registry: ErrorRegistry, traceback: bool = False, limit: int = LIMIT) -> bytes:
+    """Return the payload of a call that failed with an exception, shorter than a limit of 200 bytes or more. Raises nothing.
 
     :param traceback: whether to send that too: its end, as much as there is room for.
     """
     import msgspec  # here, not with the package: few programs see errors
 
     message = _text(error)
-    content: dict[str, Any] = {"type": _clip(type(error).__name__, _MAX_TYPE), "message": _clip(message, _MAX_MESSAGE)}
+    content: dict[str, Any] = {
+        "type": _clip(type(error).__name__, min(_MAX_TYPE, limit // 4)),
+        "message": _clip(message, min(_MAX_MESSAGE, limit // 2 - _OVERHEAD // 2)),
+    }
     name, args = _identity(error, message, registry)
-    if name:
+    if name and len(msgspec.msgpack.encode(content)) + len(name.encode()) + len(args or b"") + _OVERHEAD < limit:
         content["name"] = name
-    if args is not None:
-        content["args"] = msgspec.Raw(args)
-    if traceback:
-        room = LIMIT - _OVERHEAD - len(msgspec.msgpack.encode(content))
+        if args is not None:
+            content["args"] = msgspec.Raw(args)
+    room = limit - _OVERHEAD - len(msgspec.msgpack.encode(content))
+    if traceback and room > _OVERHEAD:
         content["traceback"] = _clip(_traceback(error), room, end=True)
     return msgspec.msgpack.encode(content)
 

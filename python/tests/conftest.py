@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import nanorpc
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON_SERVER = """
@@ -83,3 +89,44 @@ def demo(start: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
 def python_server(start: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
     """A server in Python, which runs until a signal."""
     return start(sys.executable, "-c", PYTHON_SERVER, "python")
+
+
+@pytest.fixture
+def serve(directory: Path) -> Iterator[Callable[..., nanorpc.Client]]:
+    """Serves a service in this process, with the options of a server, and returns a client, until the end of the test."""
+    with ExitStack() as stack:
+
+        def run(service: nanorpc.Service, *, client: dict[str, Any] | None = None, **options: Any) -> nanorpc.Client:
+            stack.enter_context(nanorpc.Server(service, **options))
+            return stack.enter_context(nanorpc.connect(service.name, **(client or {})))
+
+        yield run
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Waits for a condition, and fails if it never holds."""
+
+    def wait(condition: Callable[[], object], what: str = "") -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end, what or "the condition never held"
+            gc.collect()
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def all_slots_are_free(eventually: Callable[..., None]) -> Callable[[nanorpc.Client], None]:
+    """Checks that nothing has kept a slot of a client: all 256 can be held at once, and then be used."""
+
+    def check(client: nanorpc.Client) -> None:
+        gc.collect()
+        loans = [client.loan("no method", 0, timeout=60) for _ in range(256)]
+        with pytest.raises(nanorpc.DeadlineExceeded):
+            client.loan("no method", 0, timeout=0.01)
+        for loan in loans:
+            loan.release()
+
+    return check

@@ -1,4 +1,4 @@
-"""A user's program, for which mypy --strict is to have nothing to say: see test_types.py."""
+"""A user's program, for which mypy --strict is to have nothing to say: see test_user_types.py."""
 
 from __future__ import annotations
 

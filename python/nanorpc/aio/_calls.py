@@ -101,9 +101,14 @@ class Calls:
 
     async def take(self, deadline: int) -> tuple[int, int]:
         """Take a slot, with the offset of its stage. Waits its turn while all are in use."""
-        entry = None if self._queue else self.channel.try_take()
-        if entry is not None:
-            return entry
+        try:
+            entry = None if self._queue else self.channel.try_take()
+            return await self._turn(deadline) if entry is None else entry
+        except NanoRPCError as error:
+            error.sent = False
+            raise
+
+    async def _turn(self, deadline: int) -> tuple[int, int]:
         turn: asyncio.Future[tuple[int, int]] = self._loop.create_future()
         self._queue.append(turn)
         if len(self._queue) == 1:
