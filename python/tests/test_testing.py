@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -133,7 +134,9 @@ def test_end_of_the_process_that_runs_it(tmp_path: Path) -> None:
         "        print(client.pid(), flush=True)\n"
         "        os.kill(os.getpid(), 9)\n"
     )
-    result = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:  # for what it leaves
+        environment = {**os.environ, "TMPDIR": temporary}
+        result = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
     assert result.returncode == -signal.SIGKILL
     pid = int(result.stdout)
     for _ in range(500):

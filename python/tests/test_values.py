@@ -35,6 +35,7 @@ NODE["$defs"]["Node"]["properties"]["next"] = {"anyOf": [{"type": "null"}, {"$re
         (NODE, {"data": "YQ==", "next": {"data": None, "next": {"data": "Yg=="}}}, {"data": b"a", "next": {"data": None, "next": {"data": b"b"}}}),
         ("no schema", 3, 3),
         ({"$ref": "#/$defs/Missing"}, "x", "x"),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}]}}}, "x", "x"),
     ],
 )
 def test_fitting(schema: Any, value: Any, fitted: Any) -> None:

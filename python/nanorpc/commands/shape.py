@@ -8,6 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_DEEPEST = 8
+"""Alternatives within alternatives: a schema may refer to itself."""
+
 
 class Shape:
     """A JSON schema, as servers give it for each argument. Without one, anything goes.
@@ -75,9 +78,11 @@ class Shape:
     def _of(self, schema: object) -> Shape:
         return Shape(schema, self._definitions)
 
-    def _alternatives(self) -> list[Shape]:
+    def _alternatives(self, depth: int = 0) -> list[Shape]:
         given = self._schema.get("anyOf")
-        return [inner for schema in given for inner in self._of(schema)._alternatives()] if isinstance(given, list) else [self]
+        if not isinstance(given, list) or depth == _DEEPEST:
+            return [self]
+        return [inner for schema in given for inner in self._of(schema)._alternatives(depth + 1)]
 
     def _find(self, kind: str) -> Mapping[str, Any]:
         return next((shape._schema for shape in self._alternatives() if shape._schema.get("type") == kind), {})
