@@ -16,7 +16,7 @@ from nanorpc._pin import pin
 from nanorpc._place import Directory, service_directory
 from nanorpc._segment import map_segment
 from nanorpc._stage import Stage
-from nanorpc.errors import NanoRPCError, Status, exception, status_of
+from nanorpc.errors import InvalidOption, NanoRPCError, Status, exception, status_of
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
@@ -39,9 +39,32 @@ MAX_KEPT = 128
 """How many replies stay where they lie at most: each takes a slot, of which there are 256."""
 
 
+NO_SLOT = "no slot was free in time: 256 calls, loans and replies that are kept where they lie take one each"
+NO_ROOM = "there was no room for the request in time, beside others that are open"
+
+_FOR_EVER = 1 << 62
+"""Nanoseconds, 146 years."""
+
+
+def nanoseconds(timeout: float) -> int:
+    """Return a timeout given in seconds in ns, at least 1 and at most 146 years, which infinity is as well.
+
+    :raises InvalidOption: it is no number.
+    """
+    try:
+        return max(min(int(timeout * 1e9), _FOR_EVER), 1)
+    except OverflowError:
+        return _FOR_EVER if timeout > 0 else 1
+    except (TypeError, ValueError) as error:
+        raise InvalidOption(f"timeout={timeout!r}: use seconds, or None") from error
+
+
 def deadline_after(timeout: float | None) -> int:
-    """Return the time of CLOCK_MONOTONIC in ns that is some seconds from now; 0 for None, which is no deadline."""
-    return 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
+    """Return the time of CLOCK_MONOTONIC in ns that is some seconds from now; 0 for None, which is no deadline.
+
+    :raises InvalidOption: it is no number.
+    """
+    return 0 if timeout is None else time.monotonic_ns() + nanoseconds(timeout)
 
 
 class Channel:
@@ -92,7 +115,7 @@ class Channel:
             number = self._numbers[method]
         except KeyError:
             number = self.number(method)
-        deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
+        deadline = 0 if timeout is None else deadline_after(timeout)
         try:
             slot, stage = entry = self._idle.pop()
         except IndexError:
@@ -149,9 +172,13 @@ class Channel:
     def take(self, deadline: int) -> tuple[int, int]:
         """Take a slot, with the offset of its stage. Blocks while all are in use."""
         try:
-            return self._idle.pop()
+            entry = self._idle.pop()
         except IndexError:
             return self.acquire(deadline)
+        if self.closed:  # since: nothing else may ask the core before the slot's memory is used
+            self.drop(entry[0], False)
+            raise exception(Status.CLOSED)
+        return entry
 
     def acquire(self, deadline: int) -> tuple[int, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
@@ -174,6 +201,8 @@ class Channel:
                 if result == -Status.PENDING and self._idle:
                     with suppress(IndexError):
                         return self._idle.pop()
+            if result == -Status.DEADLINE:
+                raise exception(Status.DEADLINE, NO_SLOT)
             self._acquired.add(checked(result))
         finally:
             with self._lock:
@@ -232,6 +261,8 @@ class Channel:
         """Return what a Reserve of the core has returned, or raise what it means."""
         if result == -Status.TOO_LARGE:
             raise exception(Status.TOO_LARGE, f"a request of {length} bytes; the server accepts {self.max_payload}")
+        if result == -Status.DEADLINE:
+            raise exception(Status.DEADLINE, NO_ROOM)
         return checked(result)
 
     def read(self, slot: int, result: int) -> bytes:
@@ -363,7 +394,7 @@ def nothing() -> None:
 def dial(service: str, directory: Directory | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:
     """Connect. Blocks for up to ``timeout`` seconds; signals are handled meanwhile. See :func:`nanorpc.connect`."""
     loaded = core()
-    attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, max(int(timeout * 1e9), 1)))
+    attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, nanoseconds(timeout)))
     result = -Status.PENDING
     try:
         while result == -Status.PENDING:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from nanorpc._channel import nanoseconds
 from nanorpc._loader import checked, core
 from nanorpc._place import Directory, service_directory
 from nanorpc.errors import InvalidOption, NanoRPCError
@@ -93,18 +94,15 @@ class Server:
         """
         main = threading.current_thread() is threading.main_thread()
         stop = threading.Event()
-        before = signal.signal(signal.SIGTERM, lambda *_: stop.set()) if main else None
+        before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)} if main else {}
         try:
             self.start()
-            try:
-                while not stop.wait(0.5) and self._running is not None and self._running.alive():
-                    pass
-            except KeyboardInterrupt:
+            while not stop.wait(0.5) and self._running is not None and self._running.alive():
                 pass
-            self.shutdown()
         finally:
-            if main:
-                signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():  # a second Ctrl-C ends the shutdown
+                signal.signal(number, handler)
+            self.shutdown()
 
     def start(self) -> None:
         """Take the name and serve in threads of the server. When it returns clients can connect. Raises what :meth:`run` does."""
@@ -191,7 +189,7 @@ class _Running:
         return any(thread.is_alive() for thread in self._threads)
 
     def stop(self, timeout: float) -> None:
-        self._core.pycore_ServerShutdown(self._handle, max(int(timeout * 1e9), 1))
+        self._core.pycore_ServerShutdown(self._handle, nanoseconds(timeout))
         for thread in self._threads:
             thread.join(timeout + 1)  # a method that hangs keeps its daemon thread
         if self._tasks is not None:

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
@@ -77,6 +78,19 @@ func (c *Call) Inlined() []byte { return c.conn.link.Bytes(c.Inline(), wire.Inli
 
 // GivenUp reports whether the caller has given the call up, or is gone.
 func (c *Call) GivenUp() bool { return c.conn.link.Err() != nil || c.conn.ended(c.Handle()) }
+
+// overdue answers a call that has waited for a worker for so long that nobody waits for it any more, and reports whether it has.
+func (c *Call) overdue() bool {
+	switch {
+	case c.Deadline != 0 && futex.Now() >= c.Deadline:
+		c.Expire()
+	case c.GivenUp():
+		c.Publish(wire.StatusCancelled, 0, 0)
+	default:
+		return false
+	}
+	return true
+}
 
 // Detach keeps the call open when its handler returns. Another goroutine must answer it: until then Shutdown waits for it.
 func (c *Call) Detach() *Call {

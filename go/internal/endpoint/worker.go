@@ -29,7 +29,10 @@ func (w *Worker) Next() (*Call, error) {
 		if !w.shared || !w.leader.conn.link.Ready() {
 			select {
 			case e := <-w.server.pulled.queue:
-				return w.take(e)
+				if call, err := w.take(e); call != nil || err != nil {
+					return call, err
+				}
+				continue
 			default:
 			}
 		}
@@ -63,6 +66,9 @@ func (w *Worker) wait() (*Call, error) {
 func (w *Worker) take(e event) (*Call, error) {
 	if e.call == nil {
 		return nil, e.notice
+	}
+	if e.call.overdue() {
+		return nil, nil // it has been answered
 	}
 	w.other, w.busy, w.shared = e.call, true, true
 	if c := w.leader.conn; c != nil {

@@ -292,3 +292,48 @@ func TestWorkerDetaches(t *testing.T) {
 	}
 	later.Reply(nil)
 }
+
+// A call that nobody waits for any more, when a worker has time for it, is not run.
+func TestWorkersSkipOverdueCalls(t *testing.T) {
+	s := startPulled(t, 1)
+	c := s.dial(t)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := exchange(c, "block", nil); err != nil {
+			t.Error(err)
+		}
+	})
+	<-s.blocked
+	submit := func(deadline int64) int {
+		slot, err := c.Acquire(link.Wait{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Submit(slot, link.Submission{Method: wire.MethodID("block"), Offset: c.Inline(slot), Deadline: deadline})
+		return slot
+	}
+	late := submit(futex.Now() + int64(time.Millisecond))
+	abandoned := submit(0)
+	taken := func() bool { // by the leader, which puts it in the queue
+		return len(s.pulled.queue) == 2
+	}
+	for end := time.Now().Add(time.Minute); !taken(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the calls are not queued")
+		}
+	}
+	c.Abandon(abandoned)
+	time.Sleep(2 * time.Millisecond) // past the deadline
+	close(s.release)
+	if reply, err := c.Await(late, link.Wait{}); err != nil || reply.Status != wire.StatusDeadline {
+		t.Errorf("status %d, %v", reply.Status, err)
+	}
+	c.Release(late)
+	if _, err := exchange(c, "echo", nil); err != nil { // after the abandoned one in the queue
+		t.Error(err)
+	}
+	wg.Wait()
+	if n := len(s.blocked); n != 0 {
+		t.Errorf("%d of two overdue calls were run", n)
+	}
+}

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, NO_ROOM, NO_SLOT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
 from nanorpc._collector import SLOTS
 from nanorpc._loader import check_fork, checked
 from nanorpc._tools import described
@@ -51,7 +51,7 @@ class Calls:
         channel = self.channel
         request: Any = payload if type(payload) is bytes else plain(payload)
         length = len(request)
-        deadline = 0 if timeout is None else time.monotonic_ns() + max(int(timeout * 1e9), 1)
+        deadline = deadline_after(timeout)
         entry = None if self._queue else channel.try_take()
         if entry is None:
             entry = await self.take(deadline)
@@ -113,7 +113,7 @@ class Calls:
         self._queue.append(turn)
         if len(self._queue) == 1:
             self._loop.call_later(_AGAIN, self._look_again)
-        timer = self._timer(turn, deadline, "no slot was free in time")
+        timer = self._timer(turn, deadline, NO_SLOT)
         try:
             return await turn
         except BaseException:
@@ -131,12 +131,14 @@ class Calls:
         result: int
         while (result := channel.core.pycore_TryReserve(channel.handle, slot, length)) == -Status.PENDING:
             if deadline and time.monotonic_ns() >= deadline:
-                raise exception(Status.DEADLINE, "no room for the request in time")
+                raise exception(Status.DEADLINE, NO_ROOM)
             await asyncio.sleep(_AGAIN)
         return channel.reserved(result, length)
 
     async def wait(self, slot: int, method: str, deadline: int) -> int:
         """Wait for a call that the core is to tell of, and return the place of its reply, or a status."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise NanoRPCError("this client belongs to another event loop: connect in the one that uses it")
         future: asyncio.Future[int] = self._loop.create_future()
         self._open[slot] = future
         timer = self._timer(future, deadline, f"no reply to {method} in time")
