@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._channel import Channel, dial
+from nanorpc._client import BaseClient
 from nanorpc._place import Directory
 from nanorpc._tools import Tools, described
 from nanorpc.batch import Batch
+from nanorpc.errors import NanoRPCError
 from nanorpc.introspection import DESCRIBE, STATS, MethodInfo, ServiceInfo, Stats, decode
 from nanorpc.loan import Lease, Loan
 from nanorpc.method import Method
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Interface = TypeVar("Interface")
+
+_DIR_TIMEOUT = 0.5
+"""Seconds that :func:`dir` may wait for the server."""
 
 CONNECT_TIMEOUT = 5.0
 """Seconds that connecting may take unless something else is said."""
@@ -53,7 +58,7 @@ def connect(
     return Client(dial(service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors), timeout, pickle)
 
 
-class Client:
+class Client(BaseClient[Method[Any]]):
     """A connection to a server, made by :func:`connect`. It is a context manager that closes the connection.
 
     The service's methods are attributes: ``client.add(2, 3)``. See :class:`Method`. One whose name is an attribute of the client itself, or no
@@ -63,15 +68,11 @@ class Client:
     """
 
     def __init__(self, channel: Channel, timeout: float | None, pickle: bool) -> None:
-        self._channel = channel
-        self._timeout = timeout
+        super().__init__(channel, timeout)
         self._tools = Tools(channel, pickle)
         if timeout is None:
             # The method below says what it does. One call of a Python function less is a twentieth of the round trip.
             self.__dict__["call"] = channel.call
-
-    def __repr__(self) -> str:
-        return f"<nanorpc.Client of {self.service!r}{', closed' if self._channel.closed else ''}>"
 
     def __enter__(self) -> Client:
         return self
@@ -79,30 +80,14 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        channel = self.__dict__.get("_channel")
-        if channel is not None and not channel.closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.close()
-
-    def __getattr__(self, name: str) -> Method[Any]:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        method = self.__dict__[name] = self.method(name)
-        return method
-
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(() if self._channel.closed else (method.name for method in self.methods()))})
+        methods: list[str] = []
+        with suppress(NanoRPCError):  # there is no server to ask
+            methods.extend(method.name for method in self.methods(timeout=_DIR_TIMEOUT))
+        return sorted({*super().__dir__(), *methods})
 
-    @property
-    def service(self) -> str:
-        """The name of the service."""
-        return self._channel.service
-
-    @property
-    def max_payload(self) -> int:
-        """The longest request and reply, in bytes."""
-        return self._channel.max_payload
+    def _method(self, name: str) -> Method[Any]:
+        return self.method(name)
 
     def call(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> bytes:
         """Call a method with bytes and return its reply. Blocks until the reply is there; signals are handled meanwhile.
@@ -120,7 +105,7 @@ class Client:
         :raises ClientClosed: this client is closed, perhaps by another thread during the call.
         :raises ForkError: this process was forked from the one that connected.
         """
-        return self._channel.call(method, payload, timeout=self._timeout if timeout is None else timeout)
+        return self._channel.call(method, payload, timeout=self._or_default(timeout))
 
     @overload
     def method(self, name: str) -> Method[Any]: ...
@@ -150,7 +135,7 @@ class Client:
 
         :param timeout: how many seconds that may take; ``None``: what :func:`connect` was given.
         """
-        return Batch(self._tools, self._timeout if timeout is None else timeout)
+        return Batch(self._tools, self._or_default(timeout))
 
     def loan(self, method: str, length: int, *, timeout: float | None = None) -> Loan:
         """Return ``length`` bytes of shared memory in which the request of a method is written, so that it is never copied. See :class:`Loan`.
@@ -159,15 +144,15 @@ class Client:
         :raises PayloadTooLarge: the server does not accept that much.
         :raises DeadlineExceeded: there was no room in time.
         """
-        return Loan.make(self._channel, method, length, self._timeout if timeout is None else timeout)
+        return Loan.make(self._channel, method, length, self._or_default(timeout))
 
     def call_lease(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Lease:
         """Do what :meth:`call` does, but return the reply where it lies, without copying it."""
-        return Lease.of_call(self._channel, method, payload, self._timeout if timeout is None else timeout)
+        return Lease.of_call(self._channel, method, payload, self._or_default(timeout))
 
     def future(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Future[bytes]:
         """Do what :meth:`call` does, but return at once. The future has the reply, or the exception. Cancelling it gives the call up."""
-        return self._tools.collector.start(method, payload, self._timeout if timeout is None else timeout, bytes)
+        return self._tools.collector.start(method, payload, self._or_default(timeout), bytes)
 
     def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
         """Ask the server for its methods and limits. Blocks until it has answered.

@@ -100,9 +100,13 @@ class Server:
             while not stop.wait(0.5) and self._running is not None and self._running.alive():
                 pass
         finally:
-            for number, handler in before.items():  # a second Ctrl-C ends the shutdown
-                signal.signal(number, handler)
-            self.shutdown()
+            try:
+                if main:
+                    signal.signal(signal.SIGINT, before[signal.SIGINT])  # a second Ctrl-C ends the shutdown
+                self.shutdown()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def start(self) -> None:
         """Take the name and serve in threads of the server. When it returns clients can connect. Raises what :meth:`run` does."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Callable, Generator
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._channel import Channel, dial
+from nanorpc._client import BaseClient
 from nanorpc._place import Directory
 from nanorpc._tools import described
 from nanorpc.aio._calls import Calls
@@ -73,7 +73,7 @@ class Connecting:
         return Client(channel, loop, *self._options)
 
 
-class Client:
+class Client(BaseClient[Method[Any]]):
     """A connection to a server, made by :func:`connect`. It belongs to the event loop on which it was made: only there may it be used.
 
     The service's methods are attributes: ``await client.add(2, 3)``. See :class:`Method`. One whose name is an attribute of the client itself, or no
@@ -83,8 +83,7 @@ class Client:
     """
 
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop, timeout: float | None, pickle: bool) -> None:
-        self._channel = channel
-        self._timeout = timeout
+        super().__init__(channel, timeout)
         self._pickle = pickle
         self._codec_made: Codec | None = None
         try:
@@ -93,43 +92,21 @@ class Client:
             channel.close()
             raise
 
-    def __repr__(self) -> str:
-        return f"<nanorpc.aio.Client of {self.service!r}{', closed' if self._channel.closed else ''}>"
-
     async def __aenter__(self) -> Client:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        channel = self.__dict__.get("_channel")
-        if channel is not None and not channel.closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            channel.close()
-
-    def __getattr__(self, name: str) -> Method[Any]:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        method = self.__dict__[name] = self.method(name)
-        return method
-
-    @property
-    def service(self) -> str:
-        """The name of the service."""
-        return self._channel.service
-
-    @property
-    def max_payload(self) -> int:
-        """The longest request and reply, in bytes."""
-        return self._channel.max_payload
+    def _method(self, name: str) -> Method[Any]:
+        return self.method(name)
 
     async def call(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> bytes:
         """Call a method with bytes and return its reply. See :meth:`nanorpc.Client.call` for the parameters and errors.
 
         Cancelling the task gives the call up. The method may still run; a coroutine function at the server is cancelled.
         """
-        return await self._calls.call(method, payload, self._timeout if timeout is None else timeout)
+        return await self._calls.call(method, payload, self._or_default(timeout))
 
     @overload
     def method(self, name: str) -> Method[Any]: ...
@@ -152,7 +129,7 @@ class Client:
         """Return ``length`` bytes of shared memory in which the request of a method is written. See :meth:`nanorpc.Client.loan`. Waits while there
         is no room.
         """
-        return await self._calls.loan(method, length, self._timeout if timeout is None else timeout)
+        return await self._calls.loan(method, length, self._or_default(timeout))
 
     async def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
         """See :meth:`nanorpc.Client.describe`."""
