@@ -382,8 +382,9 @@ class Channel:
             if not self.closed or self._acquired or self._forgotten:
                 return
             self._forgotten = True
-        with suppress(BufferError):  # the last view of it is about to go
+        with suppress(BufferError):  # the last view of it is about to go, and the map with it
             self.map.close()
+        del self.map
         self.core.pycore_ClientForget(self.handle)
 
 
