@@ -86,6 +86,7 @@ class Channel:
             self.core.pycore_ClientForget(handle)
             raise
         self.inline: int = self.core.pycore_InlineCapacity()
+        self.max_payload = checked(self.core.pycore_ClientMaxPayload(handle))  # the longest request and reply, in bytes
         self._staged = Stage(self.core.pycore_StageSize())  # see go/pycore, ClientStage
         self.stage = self._staged.memory
         checked(self.core.pycore_ClientStage(handle, self._staged.address))
@@ -171,6 +172,7 @@ class Channel:
 
     def take(self, deadline: int) -> tuple[int, int]:
         """Take a slot, with the offset of its stage. Blocks while all are in use."""
+        check_fork()
         try:
             entry = self._idle.pop()
         except IndexError:
@@ -235,6 +237,7 @@ class Channel:
 
     def try_take(self) -> tuple[int, int] | None:
         """Take a slot if one is free."""
+        check_fork()
         try:
             return self._idle.pop()
         except IndexError:
@@ -281,6 +284,7 @@ class Channel:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
         caller's to drop, with its call submitted.
         """
+        check_fork()
         result: int = self._call(self.handle, slot, self.number(method), offset, length, deadline)
         return result if result >= 0 else self.finish(slot, result, method, deadline)
 
@@ -350,11 +354,6 @@ class Channel:
         self._acquired.discard(slot)
         if self.closed:
             self._forget_if_unused()
-
-    @property
-    def max_payload(self) -> int:
-        """The longest request and reply, in bytes."""
-        return checked(self.core.pycore_ClientMaxPayload(self.handle))
 
     def close(self) -> None:
         """End the connection. Closing again does nothing."""
