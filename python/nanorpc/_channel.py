@@ -391,14 +391,23 @@ def nothing() -> None:
     """Do nothing."""
 
 
-def dial(service: str, directory: Directory | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:
-    """Connect. Blocks for up to ``timeout`` seconds; signals are handled meanwhile. See :func:`nanorpc.connect`."""
+def dial(
+    service: str,
+    directory: Directory | None,
+    timeout: float,
+    spin: str,
+    registry: ErrorRegistry | None,
+    given_up: threading.Event | None = None,
+) -> Channel:
+    """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
     loaded = core()
     attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, nanoseconds(timeout)))
     result = -Status.PENDING
     try:
         while result == -Status.PENDING:
             result = loaded.pycore_DialWait(attempt)
+            if result == -Status.PENDING and given_up is not None and given_up.is_set():
+                raise exception(Status.CLOSED)
     except BaseException:
         loaded.pycore_DialCancel(attempt)
         raise
