@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import mmap
+import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
+from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
 from nanorpc import _box
@@ -87,7 +90,7 @@ class Answer(ABC):
         """Return a read-only view of the request."""
         if self.copied is not None:
             return memoryview(self.copied)
-        return memoryview(self.segment)[self.offset : self.offset + self.length].toreadonly()
+        return _exported(memoryview(self.segment)[self.offset : self.offset + self.length].toreadonly())
 
     def reserved(self, length: int) -> memoryview:
         """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
@@ -100,7 +103,7 @@ class Answer(ABC):
             self.answered = True
             raise exception(status_of(offset))
         self.place, self.room = offset, length
-        return memoryview(self.segment)[offset : offset + length]
+        return _exported(memoryview(self.segment)[offset : offset + length])
 
     def reply(self, value: Buffer | Parts | None) -> None:
         """Answer with bytes."""
@@ -152,16 +155,25 @@ class Shared:
         """End a view of a request or a reply that a method has had. If the method has kept something that was made of it, say so: it cannot be taken
         away.
         """
-        try:
+        exporter = view.obj
+        with suppress(BufferError):  # of arrays on the view itself
             view.release()
-        except BufferError:
-            if method.name not in self._warned:
-                self._warned.add(method.name)
-                log.warning(
-                    "method %s of %s keeps a view or an array of a request or reply: what that shows changes from now on. Copy what is to be kept",
-                    method.name,
-                    self.service.name,
-                )
+        if sys.getrefcount(exporter) > _UNUSED and type(exporter) is not bytes and method.name not in self._warned:
+            self._warned.add(method.name)
+            log.warning(
+                "method %s of %s keeps a view or an array of a request or reply: what that shows changes from now on. Copy what is to be kept",
+                method.name,
+                self.service.name,
+            )
+
+
+_UNUSED = 2
+"""References to an exporter of which there are no views: ours, and getrefcount's."""
+
+
+def _exported(view: memoryview) -> memoryview:
+    """Return a view whose exporter is its own, so that what is made of it, and nothing else, refers to that."""
+    return memoryview(PickleBuffer(view))
 
 
 class WorkerAnswer(Answer):

@@ -86,6 +86,7 @@ class Channel:
             self.core.pycore_ClientForget(handle)
             raise
         self.inline: int = self.core.pycore_InlineCapacity()
+        self.max_payload = checked(self.core.pycore_ClientMaxPayload(handle))  # the longest request and reply, in bytes
         self._staged = Stage(self.core.pycore_StageSize())  # see go/pycore, ClientStage
         self.stage = self._staged.memory
         checked(self.core.pycore_ClientStage(handle, self._staged.address))
@@ -171,6 +172,7 @@ class Channel:
 
     def take(self, deadline: int) -> tuple[int, int]:
         """Take a slot, with the offset of its stage. Blocks while all are in use."""
+        check_fork()
         try:
             entry = self._idle.pop()
         except IndexError:
@@ -235,6 +237,7 @@ class Channel:
 
     def try_take(self) -> tuple[int, int] | None:
         """Take a slot if one is free."""
+        check_fork()
         try:
             return self._idle.pop()
         except IndexError:
@@ -281,6 +284,7 @@ class Channel:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
         caller's to drop, with its call submitted.
         """
+        check_fork()
         result: int = self._call(self.handle, slot, self.number(method), offset, length, deadline)
         return result if result >= 0 else self.finish(slot, result, method, deadline)
 
@@ -351,11 +355,6 @@ class Channel:
         if self.closed:
             self._forget_if_unused()
 
-    @property
-    def max_payload(self) -> int:
-        """The longest request and reply, in bytes."""
-        return checked(self.core.pycore_ClientMaxPayload(self.handle))
-
     def close(self) -> None:
         """End the connection. Closing again does nothing."""
         if self.closed:
@@ -382,8 +381,9 @@ class Channel:
             if not self.closed or self._acquired or self._forgotten:
                 return
             self._forgotten = True
-        with suppress(BufferError):  # the last view of it is about to go
+        with suppress(BufferError):  # the last view of it is about to go, and the map with it
             self.map.close()
+        del self.map
         self.core.pycore_ClientForget(self.handle)
 
 
@@ -391,14 +391,23 @@ def nothing() -> None:
     """Do nothing."""
 
 
-def dial(service: str, directory: Directory | None, timeout: float, spin: str, registry: ErrorRegistry | None) -> Channel:
-    """Connect. Blocks for up to ``timeout`` seconds; signals are handled meanwhile. See :func:`nanorpc.connect`."""
+def dial(
+    service: str,
+    directory: Directory | None,
+    timeout: float,
+    spin: str,
+    registry: ErrorRegistry | None,
+    given_up: threading.Event | None = None,
+) -> Channel:
+    """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
     loaded = core()
     attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, nanoseconds(timeout)))
     result = -Status.PENDING
     try:
         while result == -Status.PENDING:
             result = loaded.pycore_DialWait(attempt)
+            if result == -Status.PENDING and given_up is not None and given_up.is_set():
+                raise exception(Status.CLOSED)
     except BaseException:
         loaded.pycore_DialCancel(attempt)
         raise

@@ -99,6 +99,7 @@ class Worker:
                 reply.write(memoryview(segment)[offset : offset + size])
             else:
                 segment[offset : offset + size] = reply
+            del segment, reply  # which may be large, while the worker waits
             box[4] = status
             box[5] = offset
             box[6] = size

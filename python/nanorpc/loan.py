@@ -187,10 +187,10 @@ class Loan(Memory):
 
         :raises Released: the loan has been released or sent.
         """
-        _ = self.view
+        own, self._view = self.view, None
         hold = self._hold
-        own, self._view = self._view, None
-        place = hold.perform(self._method, self._offset, self._length, self._timeout if timeout is None else timeout)
-        lease = Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
-        del own
-        return lease
+        try:
+            place = hold.perform(self._method, self._offset, self._length, self._timeout if timeout is None else timeout)
+            return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
+        finally:
+            del own  # an exception keeps what this refers to

@@ -60,6 +60,8 @@ class Reply:
         :raises SharedMemoryExhausted: there was no room.
         :raises NanoRPCError: the reply has its memory already.
         """
+        if length < 0:
+            raise ValueError(f"a reply of {length} bytes: use 0 or more")
         if self._view is not None:
             raise NanoRPCError("a reply has one view or array: the memory cannot be moved")
         self._view = self._reserve(length)

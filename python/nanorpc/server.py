@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._channel import nanoseconds
-from nanorpc._loader import checked, core
+from nanorpc._loader import check_fork, checked, core, forked
 from nanorpc._place import Directory, service_directory
 from nanorpc.errors import InvalidOption, NanoRPCError
 
@@ -93,23 +96,26 @@ class Server:
         :raises TypeError: a method has hints that cannot be understood.
         """
         main = threading.current_thread() is threading.main_thread()
-        stop = threading.Event()
-        before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)} if main else {}
+        stop: SimpleQueue[None] = SimpleQueue()  # a handler of signals may put into it, at any time
+        before = {number: signal.signal(number, lambda *_: stop.put(None)) for number in (signal.SIGINT, signal.SIGTERM)} if main else {}
         try:
             self.start()
-            while not stop.wait(0.5) and self._running is not None and self._running.alive():
-                pass
-        finally:
             try:
+                while self._running is not None and self._running.alive():
+                    with suppress(Empty):
+                        stop.get(timeout=0.5)
+                        break
+            finally:
                 if main:
                     signal.signal(signal.SIGINT, before[signal.SIGINT])  # a second Ctrl-C ends the shutdown
                 self.shutdown()
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def start(self) -> None:
         """Take the name and serve in threads of the server. When it returns clients can connect. Raises what :meth:`run` does."""
+        check_fork()
         if self._running is not None:
             raise NanoRPCError("the server runs already")
         from nanorpc.codec import Codec
@@ -124,7 +130,7 @@ class Server:
         thread, but not from a method. Does nothing if the server does not run.
         """
         running, self._running = self._running, None
-        if running is not None:
+        if running is not None and not forked():  # else it is the parent's
             running.stop(timeout)
 
     def __enter__(self) -> Server:
@@ -194,9 +200,10 @@ class _Running:
 
     def stop(self, timeout: float) -> None:
         self._core.pycore_ServerShutdown(self._handle, nanoseconds(timeout))
+        end = time.monotonic() + timeout + 1
         for thread in self._threads:
-            thread.join(timeout + 1)  # a method that hangs keeps its daemon thread
+            thread.join(max(end - time.monotonic(), 0))  # a method that hangs keeps its daemon thread
         if self._tasks is not None:
-            self._tasks.stop(timeout)
+            self._tasks.stop(max(end - time.monotonic(), 1))
         if not self.alive():
             self._core.pycore_ServerForget(self._handle)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nanorpc._buffer import Parts, plain
 from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, NO_ROOM, NO_SLOT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
 from nanorpc._collector import SLOTS
-from nanorpc._loader import check_fork, checked
+from nanorpc._loader import check_fork, checked, forked
 from nanorpc._tools import described
 from nanorpc.aio._reactor import reactor_of
 from nanorpc.aio.loan import Loan
@@ -91,6 +91,7 @@ class Calls:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
         caller's to drop, with its call submitted.
         """
+        check_fork()
         channel = self.channel
         result: int = self._start(channel.handle, slot, channel.number(method), offset, length, deadline, _BRIEFLY)
         if result == -Status.PENDING:
@@ -174,7 +175,8 @@ class Calls:
     def close(self) -> None:
         """End the connection, and all calls."""
         self.channel.close()
-        self._lose(-Status.CLOSED)
+        if not forked():  # else the loop, with all that waits, is the parent's
+            self._lose(-Status.CLOSED)
 
     def _timer(self, future: asyncio.Future[Any], deadline: int, text: str) -> asyncio.TimerHandle | None:
         if not deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Generator
 from functools import partial
 from types import TracebackType
@@ -40,14 +41,17 @@ def connect(
 
     See :func:`nanorpc.connect` for the parameters and errors. Connecting goes on in another thread.
     """
-    return Connecting(partial(dial, service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors), timeout, pickle)
+    given_up = threading.Event()
+    dialling = partial(dial, service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors, given_up)
+    return Connecting(dialling, given_up, timeout, pickle)
 
 
 class Connecting:
     """A connection that is to be made, by ``await`` or ``async with``; once."""
 
-    def __init__(self, dial: partial[Channel], timeout: float | None, pickle: bool) -> None:
+    def __init__(self, dial: partial[Channel], given_up: threading.Event, timeout: float | None, pickle: bool) -> None:
         self._dial = dial
+        self._given_up = given_up
         self._options = (timeout, pickle)
         self._client: Client | None = None
 
@@ -68,6 +72,7 @@ class Connecting:
         try:
             channel = await asyncio.shield(dialling)
         except asyncio.CancelledError:
+            self._given_up.set()  # asyncio.run waits for the thread
             dialling.add_done_callback(lambda done: None if done.cancelled() or done.exception() else done.result().close())
             raise
         return Client(channel, loop, *self._options)

@@ -41,8 +41,9 @@ class Loan(Memory):
         hold = self._hold
         hold.lost = True
         deadline = deadline_after(self._timeout if timeout is None else timeout)
-        place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
-        hold.lost = False
-        lease = Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
-        del own
-        return lease
+        try:
+            place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
+            hold.lost = False
+            return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
+        finally:
+            del own  # an exception keeps what this refers to
