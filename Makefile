@@ -58,6 +58,14 @@ test-go: $(VENV)/installed ## Go tests
 test-race: $(VENV)/installed ## Go tests with the race detector
 	$(GO) test -count=1 -race ./...
 
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: $(VENV)/ready ## run each fuzz test for FUZZTIME (30s); what fails is kept in testdata
+	grep -rHo --include='*_test.go' 'func Fuzz[A-Za-z]*' go | sed -E 's|/[^/]*:func | |' | while read -r package name; do \
+	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$package" || exit 1; \
+	done
+
 .PHONY: test-python
 test-python: $(VENV)/installed build ## Python tests
 	$(BIN)/python -m pytest python/tests --ignore=python/tests/gui
