@@ -25,6 +25,10 @@ SLOTS = 256
 """Calls that can be in flight at once."""
 
 
+_LONG = 3_600_000.0
+"""Milliseconds, an hour: what poll(2) is given at most."""
+
+
 class _Call:
     """A call in flight. Whoever takes it from the collector ends it."""
 
@@ -177,7 +181,7 @@ class Collector:
             while self._deadlines:
                 deadline, slot, call = self._deadlines[0]
                 if self._calls.get(slot) is call:
-                    return max(deadline - time.monotonic_ns(), 0) / 1e6 + 1
+                    return min(max(deadline - time.monotonic_ns(), 0) / 1e6 + 1, _LONG)
                 heapq.heappop(self._deadlines)
         return None
 

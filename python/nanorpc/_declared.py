@@ -103,6 +103,15 @@ def text_of(hint: Any) -> str:
     return repr(hint).removeprefix("typing.").removeprefix("~")
 
 
+def unaliased(hint: Any) -> Any:
+    """Return what a type alias stands for, with its arguments: NDArray is one since NumPy 2.5. Other hints are returned as they are."""
+    alias = get_origin(hint) or hint
+    if not hasattr(alias, "__type_params__") or not hasattr(alias, "__value__"):
+        return hint
+    args = get_args(hint)
+    return unaliased(alias.__value__[args] if args else alias.__value__)
+
+
 def is_array(kind: Any) -> bool:
     """Whether a class is that of numpy's arrays; does not import numpy."""
     return (getattr(kind, "__module__", ""), getattr(kind, "__name__", "")) == ("numpy", "ndarray")

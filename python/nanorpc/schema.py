@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from inspect import Parameter as Declared
 from typing import TYPE_CHECKING, Any, get_origin
 
-from nanorpc._declared import context_of, declared, doc_of, hints_of, is_array, is_async, text_of
+from nanorpc._declared import context_of, declared, doc_of, hints_of, is_array, is_async, text_of, unaliased
 from nanorpc.codec import MARKER, Codec, Malformed, message_pack
 from nanorpc.errors import BadRequest
 
@@ -308,6 +308,7 @@ def _numpy_schema(kind: type) -> dict[str, Any] | None:
 
 
 def _dtype_of(hint: Any) -> dict[str, str]:
+    hint = unaliased(hint)
     if not is_array(get_origin(hint)):
         return {}
     from nanorpc._arrays import wanted
