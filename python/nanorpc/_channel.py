@@ -36,7 +36,7 @@ KEPT_FROM = 1 << 16
 """Replies from this length on, in bytes, may stay where they lie; copying a shorter one costs less than that."""
 
 MAX_KEPT = 128
-"""How many replies stay where they lie at most: each takes a slot, of which there are 256."""
+"""How many replies stay where they lie at most, if they do not take half of the room before: each takes a slot, of which there are 256."""
 
 
 NO_SLOT = "no slot was free in time: 256 calls, loans and replies that are kept where they lie take one each"
@@ -80,7 +80,8 @@ class Channel:
         self.registry = registry
         self.closed = False
         try:
-            self.map = map_segment(self.core.pycore_ClientDescriptor(handle), self.core.pycore_ClientSize(handle))
+            size = self.core.pycore_ClientSize(handle)
+            self.map = map_segment(self.core.pycore_ClientDescriptor(handle), size)
         except BaseException:
             self.core.pycore_ClientClose(handle)
             self.core.pycore_ClientForget(handle)
@@ -100,7 +101,8 @@ class Channel:
         # Reentrant: what has kept a reply may be collected, and give its slot back, anywhere.
         self._lock = threading.RLock()  # guards _waiting, _returning and _forgotten
         self._acquired: set[int] = set()  # slots taken from the core, and negative numbers for those about to be
-        self._kept: set[int] = set()  # of those, whose replies are kept
+        self._kept: dict[int, int] = {}  # of those, whose replies are kept, with the bytes that these take
+        self._keepable = size // 4  # bytes that replies may still take so: half of what there is for replies
         self._forgotten = False
         self.reap: Callable[[], None] = nothing  # gives back what this thread would, were it not about to wait
 
@@ -138,7 +140,7 @@ class Channel:
             else:
                 size = result & LENGTH_MASK
                 start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
-                if keep and size >= KEPT_FROM and len(self._kept) < MAX_KEPT:
+                if keep and self.keepable(size):
                     kept: bytes = self.keep(slot, start, size)
                     return kept
                 reply = self.map[start : start + size]
@@ -317,17 +319,20 @@ class Channel:
             text = f"no reply to {method} in time"
         return exception(status, text)
 
-    @property
-    def kept(self) -> int:
-        """How many replies are kept."""
-        return len(self._kept)
+    def keepable(self, length: int) -> bool:
+        """Return whether a reply may stay where it lies: it is long enough, and there is half of the room, and of the slots, for others."""
+        return length >= KEPT_FROM and len(self._kept) < MAX_KEPT and 1 << (length - 1).bit_length() <= self._keepable
 
     def keep(self, slot: int, start: int, length: int) -> Any:
         """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
-        self._kept.add(slot)
+        block = 1 << (length - 1).bit_length()
+        with self._lock:
+            self._kept[slot] = block
+            self._keepable -= block
 
         def unused() -> None:
-            self._kept.discard(slot)
+            with self._lock:
+                self._keepable += self._kept.pop(slot)
             self.drop(slot, False)
 
         return pin(self.map, start, length, unused).toreadonly()

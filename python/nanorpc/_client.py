@@ -24,8 +24,14 @@ class BaseClient(ABC, Generic[AnyMethod]):
     def __del__(self) -> None:
         channel = self.__dict__.get("_channel")
         if channel is not None and not channel.closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            channel.close()
+            try:
+                warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        """End the connection, to which nobody refers any more."""
+        self._channel.close()
 
     def __getattr__(self, name: str) -> AnyMethod:
         if name.startswith("_"):

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._answers import LaterAnswer, arguments_of
@@ -23,6 +24,7 @@ class Tasks:
         self._codec = codec
         self._loop = asyncio.new_event_loop()
         self._new: deque[LaterAnswer | int] = deque()  # calls, and tickets of those that are cancelled
+        self._stopping = False
         self._woken = False  # the loop is to look at the new ones
         self._running: dict[int, asyncio.Task[None]] = {}  # by ticket; the loop's
         self._thread = threading.Thread(target=self._run, name=f"nanorpc-{service}-loop", daemon=True)
@@ -38,8 +40,12 @@ class Tasks:
 
     def stop(self, timeout: float) -> None:
         """Cancel what runs, and end the loop. Blocks until that is done, for ``timeout`` seconds at most."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stop)
         self._thread.join(timeout)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._loop.stop()
 
     def _post(self, item: LaterAnswer | int) -> None:
         self._new.append(item)
@@ -96,7 +102,10 @@ class Tasks:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._stopping:
+                # Of a task that a method has started: who awaits it gets that, too.
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self._loop.run_forever()
             self._loop.run_until_complete(self._wind_up())
         finally:
             self._loop.close()

@@ -39,7 +39,7 @@ class Method(Generic[Result]):
     NumPy arrays.
 
     Arrays in a result are read-only. Where they are long, 64 KiB and more with the rest of the result, they lie in memory shared with the server,
-    and take one of the client's 256 slots until they are gone; when 128 are taken so, further ones are copied.
+    and take one of the client's 256 slots until they are gone; when 128, or half of the room for replies, are taken so, further ones are copied.
 
     May be called from several threads at once. It raises what :meth:`Client.call` does, and:
 

@@ -192,6 +192,16 @@ def test_results_are_copied_when_many_are_kept(client: nanorpc.Client, all_slots
     all_slots_are_free(client)
 
 
+def test_results_are_copied_when_they_take_much_room(serve: Callable[..., nanorpc.Client], all_slots_are_free: Check) -> None:
+    client = serve(service, arena=16 << 20, max_payload=4 << 20, client={"timeout": 20})
+    arrays = [client.array(3 << 20, i % 256) for i in range(30)]
+    assert (client.array(3 << 20, 7) == 7).all()
+    for i, one in enumerate(arrays):
+        assert (one == i % 256).all()
+    del arrays, one
+    all_slots_are_free(client)
+
+
 def test_results_are_read_only(client: nanorpc.Client) -> None:
     lease = client.call_lease("same", bytes(100_000))
     with pytest.raises(TypeError, match="read-only"):

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import KEPT_FROM, LENGTH_MASK, MAX_KEPT, NO_ROOM, NO_SLOT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
+from nanorpc._channel import LENGTH_MASK, NO_ROOM, NO_SLOT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
 from nanorpc._collector import SLOTS
 from nanorpc._loader import check_fork, checked, forked
 from nanorpc._tools import described
@@ -43,6 +43,7 @@ class Calls:
         checked(channel.core.pycore_ClientCollect(channel.handle, self._reactor.eventfd))
         self._reactor.add(self._collect)
         self._ended = False
+        self._looking = False  # a timer runs for _look_again
         self._methods: list[MethodInfo] | None = None
 
     async def call(self, method: str, payload: Buffer | Parts, timeout: float | None, keep: bool = False) -> bytes:
@@ -72,7 +73,7 @@ class Calls:
             if result < 0:
                 raise channel.error(slot, result, method)
             size = result & LENGTH_MASK
-            if keep and size >= KEPT_FROM and channel.kept < MAX_KEPT:
+            if keep and channel.keepable(size):
                 return channel.keep(slot, result >> PLACE_SHIFT << PLACE_UNIT_SHIFT, size)  # type: ignore[no-any-return]
             reply = channel.read(slot, result)
         except BaseException as error:
@@ -112,7 +113,8 @@ class Calls:
     async def _turn(self, deadline: int) -> tuple[int, int]:
         turn: asyncio.Future[tuple[int, int]] = self._loop.create_future()
         self._queue.append(turn)
-        if len(self._queue) == 1:
+        if not self._looking:
+            self._looking = True
             self._loop.call_later(_AGAIN, self._look_again)
         timer = self._timer(turn, deadline, NO_SLOT)
         try:
@@ -178,6 +180,12 @@ class Calls:
         if not forked():  # else the loop, with all that waits, is the parent's
             self._lose(-Status.CLOSED)
 
+    def close_unused(self) -> None:
+        """End the connection of a client that nobody refers to, in any thread. A loop that runs finds out by itself."""
+        self.channel.close()
+        if self._loop.is_closed() and not forked():
+            self._lose(-Status.CLOSED)
+
     def _timer(self, future: asyncio.Future[Any], deadline: int, text: str) -> asyncio.TimerHandle | None:
         if not deadline:
             return None
@@ -192,15 +200,20 @@ class Calls:
         """Give free slots to those who wait."""
         while self._queue:
             if not self._queue[0].done():
-                entry = self.channel.try_take()
-                if entry is None:
-                    return
-                self._queue[0].set_result(entry)
+                try:
+                    entry = self.channel.try_take()
+                except NanoRPCError as error:  # it is the waiting one's
+                    self._queue[0].set_exception(error)
+                else:
+                    if entry is None:
+                        return
+                    self._queue[0].set_result(entry)
             self._queue.popleft()
 
     def _look_again(self) -> None:
         """Give free slots to those who wait: kept replies, loans and late replies give theirs back without a word."""
-        if self._queue and not self._ended:
+        self._looking = bool(self._queue) and not self._ended
+        if self._looking:
             self._hand_over()
             self._loop.call_later(_AGAIN, self._look_again)
 
@@ -221,6 +234,8 @@ class Calls:
             return
         self._ended = True
         self._reactor.remove(self._collect)
+        if self._loop.is_closed():  # nobody waits any more
+            return
         error = exception(status_of(result))
         waiting: list[asyncio.Future[Any]] = [*self._open.values(), *self._queue]
         for future in waiting:

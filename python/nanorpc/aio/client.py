@@ -97,6 +97,9 @@ class Client(BaseClient[Method[Any]]):
             channel.close()
             raise
 
+    def _end(self) -> None:
+        self._calls.close_unused()
+
     async def __aenter__(self) -> Client:
         return self
 
