@@ -75,6 +75,7 @@ func checkDirectory(dir string, owners ...int) error {
 
 // makeDirectory creates the directory where it is missing, and checks it.
 func makeDirectory(dir string, access Access) error {
+	dir = filepath.Clean(dir)
 	mode := fs.FileMode(0o700)
 	if access.Others() {
 		mode = 0o755
