@@ -173,7 +173,7 @@ func (s *Server) Serve() error {
 		peer, err := l.Accept()
 		switch {
 		case err == nil:
-			s.begin(peer)
+			s.begin(l, peer)
 		case s.draining.Load() && errors.Is(err, net.ErrClosed):
 			return nil
 		case errors.Is(err, rendezvous.ErrDescriptors):
@@ -191,7 +191,7 @@ func (s *Server) Serve() error {
 }
 
 // begin begins a client's handshake.
-func (s *Server) begin(peer *rendezvous.Conn) {
+func (s *Server) begin(l *rendezvous.Listener, peer *rendezvous.Conn) {
 	handshakes := &s.greeting
 	if peer.Denied() {
 		handshakes = &s.denied
@@ -210,13 +210,18 @@ func (s *Server) begin(peer *rendezvous.Conn) {
 			_ = peer.Close()
 			return
 		}
-		s.welcome(peer)
+		s.welcome(l, peer)
 	}()
 }
 
 // welcome makes the client's segment and serves it until it is gone.
-func (s *Server) welcome(peer *rendezvous.Conn) {
+func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 	c, err := s.newConn(peer)
+	if err == nil {
+		if err = l.Spare(); err != nil {
+			c.release()
+		}
+	}
 	if err != nil {
 		s.options.Logger.Error("client refused", "pid", peer.PeerPID(), "error", err)
 		peer.Refuse(err.Error())

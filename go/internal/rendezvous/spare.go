@@ -2,6 +2,7 @@ package rendezvous
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -23,13 +24,14 @@ type spare struct {
 	closed bool
 }
 
-// keep opens the descriptor where there is none. It fails without harm.
-func (s *spare) keep() {
+// keep opens the descriptor where there is none, and reports whether there is one now.
+func (s *spare) keep() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil && !s.closed {
 		s.file, _ = os.OpenFile(os.DevNull, os.O_RDONLY, 0)
 	}
+	return s.file != nil || s.closed
 }
 
 // give closes the descriptor, so that its number is free, and reports whether there was one.
@@ -52,6 +54,17 @@ func (s *spare) close() {
 	s.closed = true
 }
 
+const noDescriptors = "the server has as many open files as it may: let it have more (ulimit -n)"
+
+// Spare makes sure that there is a descriptor with which the next client can be refused, or returns an ErrDescriptors: then one that has just been accepted has taken
+// it, and is to be refused itself.
+func (l *Listener) Spare() error {
+	if !l.spare.keep() {
+		return fmt.Errorf("%w: %s", ErrDescriptors, noDescriptors)
+	}
+	return nil
+}
+
 // refusal is for how long the client that waits next may take over its hello, which is to be read before it can be answered.
 const refusal = 100 * time.Millisecond
 
@@ -70,6 +83,6 @@ func (s *spare) refuseOne(l *net.UnixListener) bool {
 	if err := socket.SetDeadline(time.Now().Add(refusal)); err == nil {
 		_, _ = socket.Read(hello[:])
 	}
-	(&Conn{socket: socket}).Refuse("the server has as many open files as it may: let it have more (ulimit -n)")
+	(&Conn{socket: socket}).Refuse(noDescriptors)
 	return true
 }
