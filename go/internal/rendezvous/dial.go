@@ -54,6 +54,10 @@ func Dial(ctx context.Context, dir, service string, trust Trust) (*Conn, Segment
 	if err := checkDirectory(dir, owners...); errors.Is(err, fs.ErrNotExist) {
 		return nil, Segment{}, fmt.Errorf("%w: %s (looked in %s)", ErrNotFound, service, dir)
 	} else if err != nil {
+		var stat unix.Stat_t
+		if !trust.Other && unix.Lstat(dir, &stat) == nil && int(stat.Uid) != os.Geteuid() {
+			err = fmt.Errorf("%w; or, if you want a server of uid %d, say so", err, stat.Uid)
+		}
 		return nil, Segment{}, err
 	}
 	// connect(2) follows links. The directory is its owner's alone, so what is checked here stays as it is.
