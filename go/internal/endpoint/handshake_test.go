@@ -215,6 +215,11 @@ var acts = map[string]func(t *testing.T, peer *rendezvous.Conn, segment *wire.Se
 		publish(t, s, "slowly")
 		time.Sleep(2 * time.Millisecond)
 	},
+	"a worker leads": func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) {
+		publish(t, s, "pulled")
+		awaitReply(t, s)
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // it spins, or sleeps
+	},
 	"a call runs elsewhere": func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) {
 		publish(t, s, "detached")
 		time.Sleep(2 * time.Millisecond)
@@ -262,6 +267,20 @@ func TestClientThatTakesTheMemoryAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if _, err := server.HandlePulled("pulled"); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				worker := server.NewWorker()
+				defer worker.Close()
+				for {
+					call, err := worker.Next()
+					if err != nil {
+						return // the server has shut down
+					}
+					call.Reply(nil)
+				}
+			}()
 			bystander := mustDial(t, dir)
 			for _, size := range []int64{0, 4096, 8192, layout.ReplyStart()} {
 				few := 5
