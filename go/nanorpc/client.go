@@ -19,13 +19,13 @@ type Client struct {
 }
 
 // Dial connects to the server of a service. It blocks until the server has answered, the context ends, or 5 seconds have passed.
-// Errors: ErrServerNotFound, ErrNotAllowed, ErrIncompatible, ErrExhausted, ErrInvalidName, ErrDeadlineExceeded.
+// Errors: ErrServerNotFound, ErrNotAllowed for a server of another user or by it, ErrIncompatible, ErrExhausted, ErrInvalidName, ErrDeadlineExceeded.
 func Dial(ctx context.Context, service string, options ...DialOption) (*Client, error) {
 	s := defaults()
 	for _, o := range options {
 		o.applyDial(&s)
 	}
-	e, err := endpoint.Dial(ctx, s.directory, service, s.spin)
+	e, err := endpoint.DialTrusting(ctx, s.directory, service, s.spin, s.trust)
 	if err != nil {
 		return nil, public(err)
 	}

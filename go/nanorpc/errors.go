@@ -21,10 +21,10 @@ var (
 	ErrServerClosed     = errors.New("nanorpc: server closed")                                                     // Serve or Listen after Shutdown
 	ErrUnknownMethod    = errors.New("nanorpc: unknown method")                                                    // the server has no method of this name
 	ErrPayloadTooLarge  = errors.New("nanorpc: payload too large")                                                 // request or reply exceeds the server's limit
-	ErrExhausted        = errors.New("nanorpc: out of shared memory")                                              // no room for a segment or a reply
+	ErrExhausted        = errors.New("nanorpc: out of shared memory or descriptors")                               // no room for a segment or a reply, or no descriptor
 	ErrServiceInUse     = errors.New("nanorpc: service name in use")                                               // another process serves this name
 	ErrIncompatible     = errors.New("nanorpc: incompatible peer")                                                 // another protocol version, or not NanoRPC
-	ErrNotAllowed       = errors.New("nanorpc: peer or directory not allowed")                                     // another user's server, or a directory that others can write
+	ErrNotAllowed       = errors.New("nanorpc: peer or directory not allowed")                                     // another user's server, a server that does not want this user, or a directory that others can write
 	ErrInvalidName      = errors.New("nanorpc: invalid name")                                                      // of a service or method
 	ErrInvalidOption    = errors.New("nanorpc: invalid option")                                                    // a size or policy that cannot be
 	ErrClientClosed     = errors.New("nanorpc: client closed")                                                     // Call after, or during, Close
@@ -73,7 +73,9 @@ var translations = []struct{ from, to error }{
 	{rendezvous.ErrVersion, ErrIncompatible},
 	{rendezvous.ErrHandshake, ErrIncompatible},
 	{rendezvous.ErrRefused, ErrExhausted},
+	{rendezvous.ErrDescriptors, ErrExhausted},
 	{rendezvous.ErrPeer, ErrNotAllowed},
+	{endpoint.ErrUnsealed, ErrNotAllowed},
 	{rendezvous.ErrDirectory, ErrNotAllowed},
 	{rendezvous.ErrName, ErrInvalidName},
 	{endpoint.ErrMethodName, ErrInvalidName},

@@ -154,7 +154,11 @@ func TestUnsafeDirectories(t *testing.T) {
 }
 
 // TestFullSharedMemory runs a server and its clients where /dev/shm has 6 MiB.
-func TestFullSharedMemory(t *testing.T) {
+func TestFullSharedMemory(t *testing.T) { mustSucceedInNamespace(t, "full-shm") }
+
+// mustSucceedInNamespace runs a role that mounts another /dev/shm for itself.
+func mustSucceedInNamespace(t *testing.T, role string) {
+	t.Helper()
 	inNamespace := func(c *exec.Cmd) {
 		c.SysProcAttr = &syscall.SysProcAttr{
 			Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
@@ -167,7 +171,7 @@ func TestFullSharedMemory(t *testing.T) {
 	if err := probe.Run(); err != nil {
 		t.Skip("user namespaces are not allowed here:", err)
 	}
-	c := startRole(t, "full-shm", t.TempDir(), inNamespace)
+	c := startRole(t, role, t.TempDir(), inNamespace)
 	if err := c.Wait(); err != nil {
 		t.Errorf("%v: %s", err, c.stderr.String())
 	}

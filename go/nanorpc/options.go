@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"time"
 
+	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/rendezvous"
 	"nanorpc/go/internal/wire"
 )
 
@@ -49,6 +51,9 @@ type settings struct {
 	logger       *slog.Logger
 	interceptors []Interceptor
 	concurrency  int
+	access       rendezvous.Access
+	trust        rendezvous.Trust // Seals is a server's as well
+	authorize    endpoint.Authorizer
 }
 
 func defaults() settings {
@@ -77,7 +82,8 @@ type option func(*settings)
 func (o option) applyDial(s *settings)   { o(s) }
 func (o option) applyServer(s *settings) { o(s) }
 
-// WithDirectory sets where services are found. The directory must belong to this user, and nobody else may be able to write to it.
+// WithDirectory sets where services are found. The directory must belong to this user, or for a client to the one named by WithServerUID, and nobody else may be able to
+// write to it.
 func WithDirectory(dir string) Option { return option(func(s *settings) { s.directory = dir }) }
 
 // WithSpin sets the spin policy of this end's waits.
@@ -114,5 +120,5 @@ func (s settings) validate() (wire.Layout, error) {
 	if s.concurrency < 0 {
 		return l, fmt.Errorf("%w: at most %d handlers at once: use a positive number, or 0 for no limit", ErrInvalidOption, s.concurrency)
 	}
-	return l, nil
+	return l, s.validateAccess()
 }

@@ -34,11 +34,16 @@ const (
 )
 
 var roles = map[string]func(where nanorpc.Option) error{
-	"server":      serveUntilStdinEnds,
-	"checksums":   callWithChecksums,
-	"calls":       callForEver,
-	"connections": connectForEver,
-	"full-shm":    fillSharedMemory,
+	"server":           serveUntilStdinEnds,
+	"checksums":        callWithChecksums,
+	"calls":            callForEver,
+	"connections":      connectForEver,
+	"full-shm":         fillSharedMemory,
+	"punched-shm":      punchSharedMemory,
+	"other-user":       callOtherUser,
+	"contender":        listenWhenTold,
+	"few-files":        serveWithFewFiles,
+	"few-files-client": callWithFewFiles,
 }
 
 func TestMain(m *testing.M) {

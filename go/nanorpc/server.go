@@ -37,7 +37,8 @@ func NewServer(service string, options ...ServerOption) *Server {
 		service:  service,
 		settings: s,
 		endpoint: endpoint.NewServer(service, endpoint.Options{
-			Directory: s.directory, Layout: layout, Spin: s.spin, Logger: s.logger, Concurrency: max(s.concurrency, 0),
+			Directory: s.directory, Access: s.access, Seals: s.trust.Seals, Authorize: s.authorize,
+			Layout: layout, Spin: s.spin, Logger: s.logger, Concurrency: max(s.concurrency, 0),
 		}),
 		invalid: err,
 	}
@@ -72,7 +73,7 @@ func (s *Server) Handle(method string, h Handler) error {
 }
 
 // Listen takes the service's name. When it returns clients can connect; they are served once Serve runs. A second Listen does nothing.
-// Errors: ErrServiceInUse, ErrNotAllowed for a directory that others can write, ErrInvalidName, ErrInvalidOption, ErrServerClosed.
+// Errors: ErrServiceInUse, ErrNotAllowed for a directory that others can write or with something else where the service's files should be, ErrInvalidName, ErrInvalidOption, ErrServerClosed.
 func (s *Server) Listen() error {
 	if s.invalid != nil {
 		return s.invalid

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"nanorpc/go/internal/cli"
+	"nanorpc/go/nanorpc"
 )
 
 const usage = `Usage: client [flags] METHOD [FILE]
@@ -64,6 +67,7 @@ interrupted; 0 when a watch is interrupted.
 type options struct {
 	service   string
 	directory string
+	serverUID *int // nil: this user's
 	timeout   time.Duration
 	repeat    int
 	json      bool
@@ -88,12 +92,29 @@ func (o options) limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, o.timeout)
 }
 
+// dialOptions say which server is wanted.
+func (o options) dialOptions(more ...nanorpc.DialOption) []nanorpc.DialOption {
+	all := append(more, nanorpc.WithDirectory(o.directory))
+	if o.serverUID != nil {
+		all = append(all, nanorpc.WithServerUID(*o.serverUID))
+	}
+	return all
+}
+
 // parse reads the command line. With -h it prints the help on out and returns flag.ErrHelp.
 func parse(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
 	flags.StringVar(&o.service, "service", "demo", "`name` of the service")
 	flags.StringVar(&o.directory, "dir", "", cli.DirectoryUsage)
+	flags.Func("server-uid", "`number` of the user as whom the server runs, if that is another; not for\nlist", func(text string) error {
+		uid, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return errors.New("use a user's number, as in id -u")
+		}
+		o.serverUID = new(int(uid))
+		return nil
+	})
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long a call may take, as in 500ms or 1m; 0: for ever")
 	flags.IntVar(&o.repeat, "n", 1, "`number` of calls; with more than one, prints p50 and p99")
 	flags.BoolVar(&o.json, "json", false, "print JSON: with -n the percentiles, and no reply; with list an object for\neach service, one a line; with stats an object for each print, one a line")

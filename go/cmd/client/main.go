@@ -53,7 +53,7 @@ func run(ctx context.Context, o options) error {
 	case statsWord:
 		return stats(ctx, o)
 	}
-	client, err := nanorpc.Dial(ctx, o.service, nanorpc.WithDirectory(o.directory))
+	client, err := nanorpc.Dial(ctx, o.service, o.dialOptions()...)
 	if err != nil {
 		return err
 	}

@@ -198,6 +198,8 @@ func TestFailures(t *testing.T) {
 		{[]string{"stats", "-watch", "-interval", "often"}, 2, "invalid value"},
 		{[]string{"-n", "0", "-data", "x", "echo"}, 2, "at least 1"},
 		{[]string{"-timeout", "-1s", "-data", "x", "echo"}, 2, "positive time"},
+		{[]string{"-server-uid", "root", "-data", "x", "echo"}, 2, "use a user's number"},
+		{[]string{"-server-uid", "54321", "-data", "x", "echo"}, 1, "not to uid 54321"},
 		{[]string{"-timeout", "soon", "-data", "x", "echo"}, 2, "invalid value"},
 		{[]string{"-colour"}, 2, "not defined"},
 	} {

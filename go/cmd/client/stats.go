@@ -47,7 +47,7 @@ func stats(ctx context.Context, o options) error {
 func dialForStats(ctx context.Context, o options) (*nanorpc.Client, error) {
 	ctx, cancel := o.limit(ctx)
 	defer cancel()
-	return nanorpc.Dial(ctx, o.service, nanorpc.WithDirectory(o.directory), nanorpc.WithSpin(nanorpc.SpinNone))
+	return nanorpc.Dial(ctx, o.service, o.dialOptions(nanorpc.WithSpin(nanorpc.SpinNone))...)
 }
 
 func askForStats(ctx context.Context, client *nanorpc.Client, o options) (nanorpc.Stats, error) {

@@ -56,6 +56,7 @@ type options struct {
 	level      slog.Level
 	drain      time.Duration
 	handlers   int // at once; 0: no limit
+	uids, gids []int
 }
 
 func main() {
@@ -100,6 +101,8 @@ func parse(args []string, out io.Writer) (options, error) {
 		}
 		return nil
 	})
+	flags.Func("allow-uid", "`users` who may connect besides this one: names or numbers, with commas;\nneeds a directory (-dir) that they can enter and only this user can write", idsInto(&o.uids, lookupUser))
+	flags.Func("allow-gid", "`groups` whose members may connect: as -allow-uid", idsInto(&o.gids, lookupGroup))
 	flags.DurationVar(&o.drain, "drain", nanorpc.DefaultDrainTimeout, "how long calls in flight may take to end after SIGINT or SIGTERM")
 	if err := cli.Parse(flags, args, out, usage, after); err != nil {
 		return o, err
@@ -128,6 +131,8 @@ func run(ctx context.Context, o options) error {
 		nanorpc.WithSpin(o.spin),
 		nanorpc.WithDrainTimeout(o.drain),
 		nanorpc.WithMaxConcurrency(o.handlers),
+		nanorpc.AllowUID(o.uids...),
+		nanorpc.AllowGID(o.gids...),
 		nanorpc.WithLogger(logger),
 	)
 	for name, handler := range methods() {

@@ -195,6 +195,22 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// Other users need a directory by name, which is made so that they can enter it. That they get in is tested with the package.
+func TestAllow(t *testing.T) {
+	dir := t.TempDir() + "/nanorpc"
+	start(t, dir, "-allow-uid", "root,54321", "-allow-gid", "54321", "-allow-gid", "root")
+	if info, err := os.Stat(dir + "/demo.sock"); err != nil || info.Mode().Perm() != 0o666 {
+		t.Error(info.Mode(), err)
+	}
+	if _, err := dial(t, dir, "demo").Call(t.Context(), "echo", nil); err != nil {
+		t.Error(err)
+	}
+	unnamed := command(t, "", "-allow-uid", "54321")
+	if output, _ := unnamed.CombinedOutput(); unnamed.ProcessState.ExitCode() != 1 || !strings.Contains(string(output), "needs a directory by name, such as /run/nanorpc") {
+		t.Errorf("%s", output)
+	}
+}
+
 // With one handler at once, a call waits while another's handler runs: its deadline passes before it has been begun.
 func TestMaxConcurrency(t *testing.T) {
 	dir := t.TempDir() + "/nanorpc"
@@ -245,6 +261,13 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"-max-concurrency", "many"}, 2, `"many" for flag -max-concurrency: use a positive number`},
 		{[]string{"-max-concurrency", "1.5"}, 2, `"1.5" for flag -max-concurrency: use a positive number`},
 		{[]string{"-max-concurrency", "99999999999999999999"}, 2, "for flag -max-concurrency: use a positive number"},
+		{[]string{"-h"}, 0, "-allow-uid"},
+		{[]string{"-allow-uid", "nobody-here"}, 2, `"nobody-here" is neither a name that this machine knows nor a number`},
+		{[]string{"-allow-uid", "1,,2"}, 2, `"" is neither`},
+		{[]string{"-allow-gid", "-1"}, 2, `"-1" is neither`},
+		{[]string{"-allow-gid", "4294967295"}, 2, "is no user's or group's number"},
+		{[]string{"-allow-uid", "4294967296"}, 2, "is neither"},
+		{[]string{"-dir", "/tmp", "-allow-uid", "1"}, 1, "others can write to /tmp"},
 		{[]string{"-service", "../etc"}, 1, "letters, digits"},
 		{[]string{"-arena", "1MiB", "-max-payload", "2MiB"}, 1, "raise the arena or lower the payload limit"},
 		{[]string{"-dir", "/dev/null/below"}, 1, "/dev/null"},

@@ -9,6 +9,7 @@ import (
 
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -109,7 +110,7 @@ func (c *Call) Detach() *Call {
 
 // Allocate returns where a reply of length bytes is to be written. See link.Server.Allocate. A handler that waits for room does not count among those that run:
 // a client that never releases its replies stops nobody else's calls.
-func (c *Call) Allocate(length int) (int64, error) {
+func (c *Call) Allocate(length int) (offset int64, err error) {
 	if offset, ok := c.conn.link.TryAllocate(c.Call, length); ok {
 		return offset, nil
 	}
@@ -117,7 +118,9 @@ func (c *Call) Allocate(length int) (int64, error) {
 		<-running
 		defer func() { running <- struct{}{} }()
 	}
-	return c.conn.link.Allocate(c.Call, length)
+	err = link.ErrProtocol
+	shm.Try(func() { offset, err = c.conn.link.Allocate(c.Call, length) }) // a call that has been detached may be anywhere
+	return offset, err
 }
 
 // Loan returns memory for a reply of length bytes, with which Finish answers the call. See link.Server.Allocate for the errors; ErrLoaned.
@@ -144,8 +147,18 @@ func (c *Call) Reply(payload []byte) {
 		c.Refuse(err)
 		return
 	}
-	copy(c.conn.link.Bytes(offset, len(payload)), payload)
+	write(c, offset, payload)
 	c.Publish(wire.StatusOK, offset, len(payload))
+}
+
+// write copies a reply to its place.
+func write[T string | []byte](c *Call, offset int64, reply T) {
+	place := c.conn.link.Bytes(offset, len(reply))
+	if c.detached { // anywhere: see shm.PanicOnFault
+		shm.Try(func() { copy(place, reply) })
+	} else {
+		copy(place, reply)
+	}
 }
 
 // Refuse answers the call with an error of Allocate.
@@ -182,14 +195,18 @@ func (c *Call) fail(status wire.Status, text string) {
 		// The status says enough when there is no room for the text.
 		offset, text = 0, ""
 	}
-	copy(c.conn.link.Bytes(offset, len(text)), text)
+	write(c, offset, text)
 	c.Publish(status, offset, len(text))
 }
 
 // Publish answers the call with what has been written where Allocate said.
 func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	c.answered, c.failed, c.replied = true, status != wire.StatusOK, length
-	c.conn.link.Publish(c.Call, status, offset, length)
+	if c.detached {
+		shm.Try(func() { c.conn.link.Publish(c.Call, status, offset, length) })
+	} else {
+		c.conn.link.Publish(c.Call, status, offset, length)
+	}
 	if c.context != nil {
 		c.conn.answered(c.context, c.Slot)
 	}
@@ -201,18 +218,29 @@ func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	}
 }
 
-// run calls the handler. One that panics, or forgets to answer, fails the call and not the server.
+// run calls the handler. One that panics, or forgets to answer, fails the call and not the server. That goes for a fault in the segment as well.
 func (c *Call) run(h Handler) {
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if !shm.Recovered(p) {
 			c.conn.server.options.Logger.Error("handler panicked", "panic", p, "pid", c.PeerPID(), "stack", string(debug.Stack()))
-			if !c.answered && !c.detached {
-				c.Fail(fmt.Sprintf("handler panicked: %v", p))
-			}
+		}
+		if !c.answered && !c.detached {
+			c.failSafely(fmt.Sprintf("handler panicked: %v", p))
 		}
 	}()
 	h(c)
 	if !c.answered && !c.detached {
 		c.Fail("the handler did not answer")
+	}
+}
+
+// failSafely is Fail where the client may have taken the memory away.
+func (c *Call) failSafely(text string) {
+	if !shm.Try(func() { c.Fail(text) }) {
+		c.Publish(wire.StatusHandlerError, 0, 0) // there is memory now, which nobody else sees
 	}
 }

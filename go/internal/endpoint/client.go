@@ -9,6 +9,7 @@ import (
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
+	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -19,13 +20,26 @@ type Client struct {
 	file *os.File
 }
 
-// Dial connects to a service. See rendezvous.Dial for what blocks and the errors.
+// Dial connects to a service of this user. See rendezvous.Dial for what blocks and the errors.
 func Dial(ctx context.Context, dir, service string, spin futex.Policy) (*Client, error) {
-	peer, received, err := rendezvous.Dial(ctx, rendezvous.Directory(dir), service)
+	return DialTrusting(ctx, dir, service, spin, rendezvous.Trust{})
+}
+
+// ErrUnsealed is a segment that the server could make shorter, where that has been ruled out.
+var ErrUnsealed = errors.New("the server's shared memory is not sealed")
+
+// DialTrusting is Dial for servers as described by trust. Errors: also ErrUnsealed.
+func DialTrusting(ctx context.Context, dir, service string, spin futex.Policy, trust rendezvous.Trust) (*Client, error) {
+	peer, received, err := rendezvous.Dial(ctx, rendezvous.Directory(dir), service, trust)
 	if err != nil {
 		return nil, err
 	}
-	segment, err := wire.Open(received.File, received.Size)
+	var segment *wire.Segment
+	if trust.Sealed() && !shm.Sealed(received.File) {
+		err = ErrUnsealed
+	} else {
+		segment, err = wire.Open(received.File, received.Size)
+	}
 	if err != nil {
 		received.File.Close()
 		peer.Close()

@@ -307,6 +307,12 @@ func (c *conn) close(cause error) {
 	})
 }
 
+// lost ends the connection of a client that has taken the segment's memory away. See shm.Mapping.Guard.
+func (c *conn) lost() {
+	c.server.options.Logger.Warn("client cut off", "connection", c.id, "pid", c.peer.PeerPID(), "reason", "it took its shared memory away")
+	c.close(link.ErrProtocol)
+}
+
 // interrupt makes the leader look whether it should end.
 func (c *conn) interrupt() {
 	c.releasing.Lock()

@@ -7,6 +7,7 @@ import (
 
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/shm"
 )
 
 // callContext is the context of a call. Most handlers never look at it, so the context that can wait is made, and registered with the
@@ -61,7 +62,11 @@ func (c *conn) register(ctx *callContext) context.Context {
 func (c *conn) ended(call link.Handle) bool {
 	c.releasing.Lock() // the handler may be long gone, and the segment with it
 	defer c.releasing.Unlock()
-	return c.released || c.link.Over(call)
+	ended := true
+	if !c.released {
+		shm.Try(func() { ended = c.link.Over(call) })
+	}
+	return ended
 }
 
 // answered cancels the context of a call that has been answered, if anybody has asked for it.
@@ -93,4 +98,9 @@ func (c *callContext) Done() <-chan struct{} { return c.get().Done() }
 func (c *callContext) Err() error { return c.get().Err() }
 
 // Value implements context.Context.
-func (c *callContext) Value(key any) any { return c.get().Value(key) }
+func (c *callContext) Value(key any) any {
+	if key == (peerKey{}) {
+		return c.conn.peer.Peer()
+	}
+	return c.get().Value(key)
+}

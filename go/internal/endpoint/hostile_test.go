@@ -28,9 +28,13 @@ var layout = func() wire.Layout {
 func privateDirectory(t *testing.T) string { return t.TempDir() + "/nanorpc" }
 
 // startServer serves echo.
-func startServer(t *testing.T, dir string) {
+func startServer(t *testing.T, dir string, change ...func(*Options)) *Server {
 	t.Helper()
-	s := NewServer(service, Options{Directory: dir, Layout: layout, Logger: slog.New(slog.DiscardHandler)})
+	o := Options{Directory: dir, Layout: layout, Logger: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(&o)
+	}
+	s := NewServer(service, o)
 	if err := s.Handle("echo", func(c *Call) { c.Reply(c.Request()) }); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +48,7 @@ func startServer(t *testing.T, dir string) {
 			t.Error(err)
 		}
 	})
+	return s
 }
 
 // echo calls the server with a payload that goes through the arena, and checks the reply.
@@ -78,7 +83,7 @@ func echo(t *testing.T, c *Client) {
 // connectBare connects as a client does, without anything that keeps to the protocol afterwards. The connection is closed at the end of the test.
 func connectBare(t *testing.T, dir string) (*rendezvous.Conn, *wire.Segment) {
 	t.Helper()
-	peer, received, err := rendezvous.Dial(t.Context(), dir, service)
+	peer, received, err := rendezvous.Dial(t.Context(), dir, service, rendezvous.Trust{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +170,7 @@ func TestClientThatBreaksTheProtocol(t *testing.T) {
 // A server that names memory outside of its arena is given up: the call fails, and so do later ones.
 func TestServerThatBreaksTheProtocol(t *testing.T) {
 	dir := privateDirectory(t)
-	listener, err := rendezvous.Listen(dir, service)
+	listener, err := rendezvous.Listen(dir, service, rendezvous.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}

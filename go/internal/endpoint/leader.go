@@ -1,6 +1,10 @@
 package endpoint
 
-import "time"
+import (
+	"time"
+
+	"nanorpc/go/internal/shm"
+)
 
 // leader takes a connection's calls, one after the other. It belongs to one goroutine, or to a Worker.
 type leader struct {
@@ -14,11 +18,28 @@ type leader struct {
 
 // lead leads the connection, and others after it. See poller.
 func (c *conn) lead() {
+	shm.PanicOnFault()
 	l := &leader{}
 	for c != nil {
 		c.worker = nil
 		l.conn, l.call.conn = c, c
-		c = l.serve()
+		for ended := false; !ended; {
+			c, ended = l.survive()
+		}
+	}
+}
+
+// survive is serve. It reports false when a client has taken memory away, and the connection is led as before: what can fault outside of the handlers, which
+// Call.run sees to, is only what looks for calls, and leaves nothing half done. That client need not be the connection's own: leaders look at others as well.
+func (l *leader) survive() (other *conn, ended bool) {
+	defer repanic()
+	return l.serve(), true
+}
+
+// repanic is deferred. It recovers from faults in segments, but from nothing else.
+func repanic() {
+	if p := recover(); p != nil && !shm.Recovered(p) {
+		panic(p)
 	}
 }
 

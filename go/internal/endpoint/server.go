@@ -29,7 +29,10 @@ var (
 
 // Options are a server's settings.
 type Options struct {
-	Directory string       // empty: see rendezvous.Directory
+	Directory string // empty: see rendezvous.Directory
+	Access    rendezvous.Access
+	Seals     bool         // of every connection's segment; those of other users' are sealed anyway
+	Authorize Authorizer   // nil: whoever can connect may call everything. It is not asked for pulled methods
 	Layout    wire.Layout  // of every connection's segment
 	Spin      futex.Policy // of the leaders
 	Logger    *slog.Logger
@@ -58,6 +61,8 @@ type Server struct {
 	context  context.Context // of all connections
 	cancel   context.CancelFunc
 	draining atomic.Bool
+	greeting handshakes // of clients that have access
+	denied   handshakes // of others
 	monitor  *monitor
 	sleeping *futex.Permits // of leaders
 	poller   poller
@@ -80,6 +85,8 @@ func NewServer(service string, options Options) *Server {
 		changed:     make(chan struct{}),
 		context:     ctx,
 		cancel:      cancel,
+		greeting:    handshakes{limit: maxGreeting},
+		denied:      handshakes{limit: maxDenied},
 		monitor:     newMonitor(),
 		sleeping:    futex.NewPermits(maxSleepers),
 		pulled:      newPulled(),
@@ -88,15 +95,15 @@ func NewServer(service string, options Options) *Server {
 		s.running = make(chan struct{}, options.Concurrency)
 	}
 	s.methods.Store(&map[uint64]*method{
-		wire.MethodID(DescribeMethod): {name: DescribeMethod, reserved: true, handler: s.describe},
-		wire.MethodID(StatsMethod):    {name: StatsMethod, reserved: true, handler: s.answerStats},
+		wire.MethodID(DescribeMethod): {name: DescribeMethod, reserved: true, handler: s.authorized(DescribeMethod, s.describe)},
+		wire.MethodID(StatsMethod):    {name: StatsMethod, reserved: true, handler: s.authorized(StatsMethod, s.answerStats)},
 	})
 	return s
 }
 
 // Handle registers the handler of a method.
 func (s *Server) Handle(name string, h Handler) error {
-	_, err := s.register(&method{name: name, handler: h})
+	_, err := s.register(&method{name: name, handler: s.authorized(name, h)})
 	return err
 }
 
@@ -145,7 +152,7 @@ func (s *Server) Listen() error {
 	if s.listener != nil {
 		return nil
 	}
-	l, err := rendezvous.Listen(rendezvous.Directory(s.options.Directory), s.service)
+	l, err := rendezvous.Listen(rendezvous.Directory(s.options.Directory), s.service, s.options.Access)
 	if err != nil {
 		return err
 	}
@@ -166,15 +173,15 @@ func (s *Server) Serve() error {
 		peer, err := l.Accept()
 		switch {
 		case err == nil:
-			go s.welcome(peer)
+			s.begin(l, peer)
 		case s.draining.Load() && errors.Is(err, net.ErrClosed):
 			return nil
-		case errors.Is(err, rendezvous.ErrPeer):
-			s.options.Logger.Warn("client turned away", "reason", err)
+		case errors.Is(err, rendezvous.ErrDescriptors):
+			s.options.Logger.Error("client refused", "error", err)
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
-			// Out of descriptors, most likely: the clients that are here go on.
+			// Out of descriptors or memory: the clients that are here go on.
 			s.options.Logger.Error("accept", "error", err)
 			if !s.pause() {
 				return nil
@@ -183,14 +190,38 @@ func (s *Server) Serve() error {
 	}
 }
 
-// welcome makes the client's segment and starts to serve it.
-func (s *Server) welcome(peer *rendezvous.Conn) {
-	if err := peer.Greet(); err != nil {
-		s.options.Logger.Warn("client turned away", "pid", peer.PeerPID(), "reason", err)
-		_ = peer.Close()
-		return
+// begin begins a client's handshake.
+func (s *Server) begin(l *rendezvous.Listener, peer *rendezvous.Conn) {
+	handshakes := &s.greeting
+	if peer.Denied() {
+		handshakes = &s.denied
 	}
+	if ended := handshakes.add(peer); ended != nil {
+		s.options.Logger.Warn("client turned away", "pid", ended.PeerPID(), "reason", "it said nothing while others came")
+	}
+	go func() {
+		err := peer.Greet()
+		handshakes.done(peer)
+		if errors.Is(err, net.ErrClosed) {
+			return // by handshakes
+		}
+		if err != nil {
+			s.options.Logger.Warn("client turned away", "pid", peer.PeerPID(), "uid", peer.Peer().UID, "reason", err)
+			_ = peer.Close()
+			return
+		}
+		s.welcome(l, peer)
+	}()
+}
+
+// welcome makes the client's segment and serves it until it is gone.
+func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 	c, err := s.newConn(peer)
+	if err == nil {
+		if err = l.Spare(); err != nil {
+			c.release()
+		}
+	}
 	if err != nil {
 		s.options.Logger.Error("client refused", "pid", peer.PeerPID(), "error", err)
 		peer.Refuse(err.Error())
@@ -218,13 +249,18 @@ func (s *Server) welcome(peer *rendezvous.Conn) {
 }
 
 func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
-	segment, file, err := wire.Create(s.options.Layout)
+	create := wire.Create
+	if s.options.Seals || peer.WantsSeals() || peer.Peer().UID != os.Geteuid() {
+		create = wire.CreateSealed
+	}
+	segment, file, err := create(s.options.Layout)
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now()}
 	c.link.Cancelled, c.link.Waited, c.link.Sleeping, c.link.Elsewhere, c.link.Join = c.cancelled, c.waited, c.sleeping, c.elsewhere, c.join
 	c.context, c.cancel = context.WithCancel(s.context)
+	segment.Guard(c.lost)
 	return c, nil
 }
 
@@ -302,6 +338,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if first && l != nil {
 		err = l.Close()
 	}
+	s.greeting.close()
+	s.denied.close()
 	defer s.cancel()
 	for _, c := range s.live() {
 		c.interrupt()

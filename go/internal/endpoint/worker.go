@@ -1,5 +1,7 @@
 package endpoint
 
+import "nanorpc/go/internal/shm"
+
 // Worker runs calls of the server's pulled methods in a thread that is not Go's, such as Python's: Next returns one, and the next Next comes after it has been
 // answered or detached. A worker that has got a call goes on to lead its connection: it takes the calls itself while they keep coming, without another
 // thread between. It belongs to one goroutine.
@@ -18,6 +20,21 @@ func (s *Server) NewWorker() *Worker { return &Worker{server: s} }
 // Next ends the last call, which has been answered or detached, and blocks until there is another one. Errors: *Notice; ErrNotServing once the server has
 // shut down.
 func (w *Worker) Next() (*Call, error) {
+	shm.PanicOnFault()
+	for {
+		if call, err := w.survive(); call != nil || err != nil {
+			return call, err
+		}
+	}
+}
+
+// survive is next. It returns nothing when a client has taken memory away: see leader.survive.
+func (w *Worker) survive() (*Call, error) {
+	defer repanic()
+	return w.next()
+}
+
+func (w *Worker) next() (*Call, error) {
 	w.finish()
 	for {
 		if w.leader.conn == nil {
@@ -160,9 +177,9 @@ func (w *Worker) Close() {
 		call = &w.leader.call
 	}
 	if call != nil && !call.answered && !call.detached {
-		call.Fail("the handler did not answer")
+		call.failSafely("the handler did not answer")
 	}
-	w.finish()
+	_ = shm.Try(w.finish)
 	if c := w.leader.conn; c != nil {
 		c.worker = nil
 		w.leader.conn = nil

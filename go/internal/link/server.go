@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -132,7 +133,7 @@ func (s *Server) Close(cause error) {
 	}
 	// As in Client.Close: the word's change keeps the leader awake, and a peer that undoes the change wins nothing.
 	for {
-		atomic.StoreUint32(&s.doorbell.Bell, wire.BellClosed)
+		shm.Try(func() { atomic.StoreUint32(&s.doorbell.Bell, wire.BellClosed) })
 		futex.Wake(&s.doorbell.Bell, math.MaxInt32)
 		if s.sleepers.Load() == 0 {
 			return
@@ -151,9 +152,11 @@ func (s *Server) ReplyMemory() (used, size int64) { return s.pool.usage() }
 func (s *Server) Interrupt() {
 	s.interrupted.Store(true)
 	// The leader stores BellSleeping, then looks at interrupted.
-	if atomic.CompareAndSwapUint32(&s.doorbell.Bell, wire.BellSleeping, wire.BellAwake) {
-		futex.Wake(&s.doorbell.Bell, 1)
-	}
+	shm.Try(func() { // it is called from anywhere
+		if atomic.CompareAndSwapUint32(&s.doorbell.Bell, wire.BellSleeping, wire.BellAwake) {
+			futex.Wake(&s.doorbell.Bell, 1)
+		}
+	})
 }
 
 // Next takes the next call, and blocks until there is one. Only the leader calls it.

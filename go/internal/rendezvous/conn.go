@@ -16,36 +16,25 @@ import (
 // handshakeTimeout bounds how long a peer may take over the handshake.
 const handshakeTimeout = 5 * time.Second
 
-// Conn is a connection's socket, and the credentials that the kernel gives of the peer.
+// Conn is a connection's socket, and what the kernel says of the peer.
 type Conn struct {
 	socket *net.UnixConn
-	pid    int32
+	peer   Peer  // immutable
+	denied error // why the client may not connect, or nil; immutable
+	seals  bool  // the client has asked for seals; set by Greet
 }
+
+// Denied reports whether the client has no access, so that Greet will turn it away.
+func (c *Conn) Denied() bool { return c.denied != nil }
+
+// Peer returns who is at the other end.
+func (c *Conn) Peer() Peer { return c.peer }
 
 // PeerPID returns the peer's process id at the time of the connection.
-func (c *Conn) PeerPID() int { return int(c.pid) }
+func (c *Conn) PeerPID() int { return c.peer.PID }
 
-// newConn checks that the peer runs as the same user.
-func newConn(socket *net.UnixConn) (*Conn, error) {
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("peer credentials: %w", err)
-	}
-	var peer *unix.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) {
-		peer, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return nil, fmt.Errorf("peer credentials: %w", err)
-	}
-	if credErr != nil {
-		return nil, fmt.Errorf("peer credentials: %w", credErr)
-	}
-	if int(peer.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%w: it runs as uid %d, this process as %d", ErrPeer, peer.Uid, os.Geteuid())
-	}
-	return &Conn{socket: socket, pid: peer.Pid}, nil
-}
+// WantsSeals reports whether the client has asked for a segment that nobody can make shorter. See Greet.
+func (c *Conn) WantsSeals() bool { return c.seals }
 
 // ringPacket is what a client sends to a parked server.
 const ringPacket = 1
@@ -79,6 +68,8 @@ func (c *Conn) Close() error { return c.socket.Close() }
 
 // The messages of the handshake, each one packet: the client's hello is magic and version; the server's welcome is magic, version,
 // status and size, with the segment's descriptor (SCM_RIGHTS), or, when it refuses, with a text. Integers are little-endian.
+//
+// The hello's last word has flags, and is 0 otherwise. A server that does not know them passes them over.
 const (
 	helloSize   = 16
 	welcomeSize = 24
@@ -89,12 +80,17 @@ const (
 	welcomeOK      = 0
 	welcomeVersion = 1
 	welcomeRefused = 2
+	welcomeDenied  = 3
 )
 
-func hello() []byte {
+// helloSeals asks for a sealed segment.
+const helloSeals = 1
+
+func hello(flags uint32) []byte {
 	b := make([]byte, helloSize)
 	binary.LittleEndian.PutUint64(b, wire.Magic)
 	binary.LittleEndian.PutUint32(b[8:], wire.Version)
+	binary.LittleEndian.PutUint32(b[12:], flags)
 	return b
 }
 
@@ -110,12 +106,13 @@ func welcome(status uint32, size int64, text string) []byte {
 // errNotNanoRPC is a peer that speaks something else.
 var errNotNanoRPC = errors.New("the peer does not speak NanoRPC")
 
-// Greet receives the client's hello on a fresh connection, and refuses a client of another version. It blocks for 5 seconds at most.
+// Greet receives the client's hello on a fresh connection, and refuses a client of another version or without access. It blocks for 5 seconds at most.
+// Errors: ErrHandshake, ErrVersion, ErrPeer.
 func (c *Conn) Greet() error {
 	if err := c.socket.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
-	var b [helloSize]byte
+	var b [helloSize]byte // what is sent with it, such as descriptors, the kernel drops
 	n, err := c.socket.Read(b[:])
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHandshake, err)
@@ -127,6 +124,11 @@ func (c *Conn) Greet() error {
 		_, _ = c.socket.Write(welcome(welcomeVersion, 0, ""))
 		return fmt.Errorf("%w: the client speaks %d, this server %d", ErrVersion, version, wire.Version)
 	}
+	if c.denied != nil {
+		_, _ = c.socket.Write(welcome(welcomeDenied, 0, c.denied.Error()))
+		return c.denied
+	}
+	c.seals = binary.LittleEndian.Uint32(b[12:])&helloSeals != 0
 	return nil
 }
 

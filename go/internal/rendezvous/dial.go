@@ -22,14 +22,46 @@ type Segment struct {
 	Size int64
 }
 
+// Trust is what a client asks of a server. The zero value accepts those of this user, and segments that the server could make shorter.
+type Trust struct {
+	Other bool // the server runs as the user UID, else as this one
+	UID   int
+	Seals bool // ask for a segment that nobody can make shorter
+}
+
+// server returns the uid that the server must have.
+func (t Trust) server() int {
+	if t.Other {
+		return t.UID
+	}
+	return os.Geteuid()
+}
+
+// Sealed reports whether the segment must be sealed: a user's crash is never another's to decide.
+func (t Trust) Sealed() bool { return t.Seals || t.server() != os.Geteuid() }
+
 // Dial connects to the server of a service. It blocks until the handshake is done, the context ends, or 5 seconds have passed.
-// Errors: ErrNotFound, ErrVersion, ErrRefused, ErrPeer, ErrDirectory, ErrName, ErrHandshake, the context's.
-func Dial(ctx context.Context, dir, service string) (*Conn, Segment, error) {
+// Errors: ErrNotFound, ErrVersion, ErrRefused, ErrPeer, ErrDirectory, ErrName, ErrHandshake, ErrDescriptors, the context's.
+func Dial(ctx context.Context, dir, service string, trust Trust) (*Conn, Segment, error) {
 	path, err := socketPath(dir, service)
 	if err != nil {
 		return nil, Segment{}, err
 	}
-	if err := checkDirectory(dir); errors.Is(err, fs.ErrNotExist) {
+	owners := []int{trust.server()}
+	if trust.Other {
+		owners = append(owners, os.Geteuid(), 0)
+	}
+	if err := checkDirectory(dir, owners...); errors.Is(err, fs.ErrNotExist) {
+		return nil, Segment{}, fmt.Errorf("%w: %s (looked in %s)", ErrNotFound, service, dir)
+	} else if err != nil {
+		var stat unix.Stat_t
+		if !trust.Other && unix.Lstat(dir, &stat) == nil && int(stat.Uid) != os.Geteuid() {
+			err = fmt.Errorf("%w; or, if you want a server of uid %d, say so", err, stat.Uid)
+		}
+		return nil, Segment{}, err
+	}
+	// connect(2) follows links. The directory is its owner's alone, so what is checked here stays as it is.
+	if err := checkFile(path, unix.S_IFSOCK, trust.server()); errors.Is(err, fs.ErrNotExist) {
 		return nil, Segment{}, fmt.Errorf("%w: %s (looked in %s)", ErrNotFound, service, dir)
 	} else if err != nil {
 		return nil, Segment{}, err
@@ -37,20 +69,27 @@ func Dial(ctx context.Context, dir, service string) (*Conn, Segment, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	socket, err := connect(ctx, path)
+	if outOfDescriptors(err) {
+		err = fmt.Errorf("%w: %w", ErrDescriptors, err)
+	}
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
 		return nil, Segment{}, fmt.Errorf("%w: %s (looked in %s)", ErrNotFound, service, dir)
 	}
 	if err != nil {
 		return nil, Segment{}, fmt.Errorf("connect to service %s: %w", service, err)
 	}
-	conn, err := newConn(socket)
+	peer, err := credentials(socket)
+	if err == nil && peer.UID != trust.server() {
+		err = fmt.Errorf("%w: the server of %s runs as uid %d, not as uid %d", ErrPeer, service, peer.UID, trust.server())
+	}
 	if err != nil {
 		socket.Close()
 		return nil, Segment{}, err
 	}
+	conn := &Conn{socket: socket, peer: peer}
 	// A context that ends during the handshake ends the reads and writes.
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
-	segment, err := conn.receiveSegment()
+	segment, err := conn.receiveSegment(trust.Sealed())
 	if !stop() && err == nil {
 		segment.File.Close()
 		err = ctx.Err()
@@ -85,13 +124,17 @@ func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 }
 
 // receiveSegment sends the hello and receives the welcome.
-func (c *Conn) receiveSegment() (Segment, error) {
-	if _, err := c.socket.Write(hello()); err != nil {
+func (c *Conn) receiveSegment(sealed bool) (Segment, error) {
+	var flags uint32
+	if sealed {
+		flags |= helloSeals
+	}
+	if _, err := c.socket.Write(hello(flags)); err != nil {
 		return Segment{}, dialError(err)
 	}
 	message := make([]byte, welcomeSize+maxText)
 	control := make([]byte, unix.CmsgSpace(4))
-	n, controlLength, _, _, err := c.socket.ReadMsgUnix(message, control) // Go asks for MSG_CMSG_CLOEXEC
+	n, controlLength, received, _, err := c.socket.ReadMsgUnix(message, control) // Go asks for MSG_CMSG_CLOEXEC
 	if err != nil {
 		return Segment{}, dialError(err)
 	}
@@ -100,7 +143,9 @@ func (c *Conn) receiveSegment() (Segment, error) {
 		return Segment{}, err
 	}
 	size, err := readWelcome(message[:n])
-	if err == nil && file == nil {
+	if err == nil && file == nil && received&unix.MSG_CTRUNC != 0 {
+		err = fmt.Errorf("%w: no descriptor is free for the segment", ErrDescriptors)
+	} else if err == nil && file == nil {
 		err = fmt.Errorf("%w: no descriptor came with the welcome", ErrHandshake)
 	}
 	if err != nil {
@@ -131,6 +176,9 @@ func readWelcome(b []byte) (int64, error) {
 	}
 	if len(b) < welcomeSize {
 		return 0, fmt.Errorf("%w: %w", ErrHandshake, errNotNanoRPC)
+	}
+	if status == welcomeDenied {
+		return 0, fmt.Errorf("%w: the server says: %s", ErrPeer, b[welcomeSize:])
 	}
 	if status != welcomeOK {
 		return 0, fmt.Errorf("%w: %s", ErrRefused, b[welcomeSize:])

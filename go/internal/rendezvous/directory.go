@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,8 +53,9 @@ func socketPath(dir, service string) (string, error) {
 	return path, nil
 }
 
-// checkDirectory makes sure that nobody else can put a socket where a service's socket is looked for.
-func checkDirectory(dir string) error {
+// checkDirectory makes sure that nobody but its owner can put a socket where a service's socket is looked for, and that this is a user to be trusted with it.
+func checkDirectory(dir string, owners ...int) error {
+	dir = filepath.Clean(dir) // lstat(2) follows a link before a slash
 	var stat unix.Stat_t
 	if err := unix.Lstat(dir, &stat); err != nil {
 		return &fs.PathError{Op: "stat", Path: dir, Err: err}
@@ -63,23 +65,39 @@ func checkDirectory(dir string) error {
 		return fmt.Errorf("%w: %s is a symbolic link; name the directory itself", ErrDirectory, dir)
 	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return fmt.Errorf("%w: %s is not a directory", ErrDirectory, dir)
-	case int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("%w: %s belongs to uid %d, not to you (uid %d); choose another with %s", ErrDirectory, dir, stat.Uid, os.Geteuid(), EnvDirectory)
+	case !slices.Contains(owners, int(stat.Uid)):
+		return fmt.Errorf("%w: %s belongs to uid %d, not to uid %d; choose another with %s", ErrDirectory, dir, stat.Uid, owners[0], EnvDirectory)
 	case mode&0o022 != 0:
-		return fmt.Errorf("%w: others can write to %s (mode %04o); run: chmod 700 %s", ErrDirectory, dir, mode, dir)
+		return fmt.Errorf("%w: others can write to %s (mode %04o); run: chmod go-w %s", ErrDirectory, dir, mode, dir)
 	}
 	return nil
 }
 
 // makeDirectory creates the directory where it is missing, and checks it.
-func makeDirectory(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+func makeDirectory(dir string, access Access) error {
+	dir = filepath.Clean(dir)
+	mode := fs.FileMode(0o700)
+	if access.Others() {
+		mode = 0o755
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), mode); err != nil {
 		return fmt.Errorf("service directory: %w", err)
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(dir, mode)
+	if err == nil {
+		err = os.Chmod(dir, mode) // whatever the umask
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("service directory: %w", err)
 	}
-	return checkDirectory(dir)
+	if err := checkDirectory(dir, os.Geteuid()); err != nil || !access.Others() {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err == nil && info.Mode()&0o011 == 0 {
+		err = fmt.Errorf("%w: the users who are allowed to connect cannot enter %s (mode %04o); run: chmod 755 %s", ErrDirectory, dir, info.Mode().Perm(), dir)
+	}
+	return err
 }
 
 // Services returns the names of the services that run in a directory, sorted. A directory that does not exist has none.
@@ -91,7 +109,7 @@ func Services(dir string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list services: %w", err)
 	}
-	if err := checkDirectory(dir); err != nil {
+	if err := checkDirectory(dir, os.Geteuid()); err != nil {
 		return nil, err
 	}
 	var running []string

@@ -12,5 +12,7 @@ var (
 	ErrPeer      = errors.New("peer not allowed")
 	ErrRefused   = errors.New("connection refused by the server")
 	ErrHandshake = errors.New("handshake failed")
-	ErrGone      = errors.New("the server went away during the handshake")
+	// ErrDescriptors is a process, or a machine, with as many open files as it may have: see ulimit -n.
+	ErrDescriptors = errors.New("too many open files")
+	ErrGone        = errors.New("the server went away during the handshake")
 )

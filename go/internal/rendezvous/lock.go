@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -12,10 +13,14 @@ import (
 )
 
 // lockName takes the lock that goes with a service's name. The kernel releases it when the process dies, so a socket whose lock is
-// free is stale. It is an open file description lock (fcntl_locking(2)), which can be tested without being taken.
+// free is stale. It is an open file description lock (fcntl_locking(2)), which can be tested without being taken. Errors: ErrInUse, ErrDirectory.
 func lockName(path, service string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		// Looked at before it is opened: that may do things, with a device.
+		if err := checkFile(path, unix.S_IFREG, os.Geteuid()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("lock service name: %w", err)
 		}
@@ -35,7 +40,11 @@ func lockName(path, service string) (*os.File, error) {
 			f.Close()
 			continue
 		}
-		if err = f.Truncate(0); err == nil {
+		// One that others can open they could keep locked.
+		if err = f.Chmod(0o600); err == nil {
+			err = f.Truncate(0)
+		}
+		if err == nil {
 			_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
 		}
 		if err != nil {
@@ -57,7 +66,7 @@ func sameFile(f *os.File, path string) bool {
 
 // lockHolder reports whether a living process holds the lock.
 func lockHolder(path string) bool {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}

@@ -54,6 +54,7 @@ func (m *Mapping) Pointer(off, size, align int) unsafe.Pointer {
 
 // Close unmaps the memory. Calling it twice is an error.
 func (m *Mapping) Close() error {
+	m.unguard()
 	b := m.bytes
 	m.bytes = nil
 	if err := unix.Munmap(b); err != nil {

@@ -19,23 +19,36 @@ var ErrNoSpace = errors.New("not enough shared memory in " + directory)
 // Create makes a shared memory object of size bytes, all zero, readable and writable by this user alone. It has pages for the first
 // committed bytes; others are to be committed before they are touched. The caller owns the returned file. Errors: ErrNoSpace.
 func Create(size, committed int64) (*os.File, error) {
-	if size <= 0 || committed < 0 || committed > size {
-		return nil, fmt.Errorf("shared memory of %d bytes, %d of them with pages: impossible", size, committed)
+	if err := checkSize(size, committed); err != nil {
+		return nil, err
 	}
 	f, err := createUnnamed()
 	if err != nil {
 		return nil, err
 	}
-	if err = f.Truncate(size); err != nil {
-		err = fmt.Errorf("set the size of shared memory to %d bytes: %w", size, err)
-	} else if committed > 0 {
-		err = Commit(f, 0, committed)
-	}
-	if err != nil {
+	if err := sizeAndCommit(f, size, committed); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+func checkSize(size, committed int64) error {
+	if size <= 0 || committed < 0 || committed > size {
+		return fmt.Errorf("shared memory of %d bytes, %d of them with pages: impossible", size, committed)
+	}
+	return nil
+}
+
+// sizeAndCommit gives a fresh object its size and first pages.
+func sizeAndCommit(f *os.File, size, committed int64) error {
+	if err := f.Truncate(size); err != nil {
+		return fmt.Errorf("set the size of shared memory to %d bytes: %w", size, err)
+	}
+	if committed == 0 {
+		return nil
+	}
+	return Commit(f, 0, committed)
 }
 
 // Commit gives pages to length bytes at offset of an object, which stay as they are where there are pages already. It blocks while the kernel
@@ -50,7 +63,7 @@ func Commit(f *os.File, offset, length int64) error {
 			return nil
 		case errors.Is(err, unix.EINTR):
 			// tmpfs gives back what it had allocated; begin again.
-		case errors.Is(err, unix.ENOSPC):
+		case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.ENOMEM):
 			return fmt.Errorf("allocate %d bytes: %w", length, ErrNoSpace)
 		default:
 			return fmt.Errorf("allocate %d bytes of shared memory: %w", length, err)

@@ -79,11 +79,16 @@ type Segment struct {
 const Committed = headerSize + pageSize
 
 // Create makes and maps a segment. The caller owns the file, and closes both. Errors: ErrLayout, shm.ErrNoSpace.
-func Create(l Layout) (*Segment, *os.File, error) {
+func Create(l Layout) (*Segment, *os.File, error) { return makeSegment(l, shm.Create) }
+
+// CreateSealed is Create for a segment that the peer cannot make shorter. See shm.CreateSealed.
+func CreateSealed(l Layout) (*Segment, *os.File, error) { return makeSegment(l, shm.CreateSealed) }
+
+func makeSegment(l Layout, makeObject func(size, committed int64) (*os.File, error)) (*Segment, *os.File, error) {
 	if err := l.Validate(); err != nil {
 		return nil, nil, err
 	}
-	file, err := shm.Create(l.Size(), Committed)
+	file, err := makeObject(l.Size(), Committed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,17 +117,25 @@ func format(m *shm.Mapping, file *os.File, l Layout) (*Segment, error) {
 	return s, nil
 }
 
-// Open maps a segment of size bytes made by the peer, and checks its header, of which each field is loaded once. The file stays the caller's.
+// Open maps a segment of size bytes made by the peer, and checks its header, of which each field is loaded once. The file stays the caller's. Errors: ErrLayout.
 func Open(file *os.File, size int64) (*Segment, error) {
+	if !shm.Shared(file) {
+		return nil, fmt.Errorf("%w: the peer has sent something else than shared memory", ErrLayout)
+	}
 	mapping, err := shm.Map(file, size)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrLayout, err)
 	}
-	s, err := open(mapping, file)
+	var s *Segment
+	mapping.Guard(func() {})
+	if !shm.Try(func() { s, err = open(mapping, file) }) {
+		err = fmt.Errorf("%w: the peer has taken the memory away", ErrLayout)
+	}
 	if err != nil {
 		_ = mapping.Close()
+		return nil, err
 	}
-	return s, err
+	return s, nil
 }
 
 func open(m *shm.Mapping, file *os.File) (*Segment, error) {
@@ -225,6 +238,9 @@ func (s *Segment) payload(inline, start, arena int64, offset uint64, length uint
 	}
 	return int64(offset), true
 }
+
+// Guard has lost called when the peer has taken the segment's memory away. See shm.Mapping.Guard.
+func (s *Segment) Guard(lost func()) { s.mapping.Guard(lost) }
 
 // Close unmaps the segment.
 func (s *Segment) Close() error { return s.mapping.Close() }
