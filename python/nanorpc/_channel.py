@@ -186,14 +186,22 @@ class Channel:
 
     def acquire(self, deadline: int) -> tuple[int, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
+        got: list[int] = []
+        token = 0
         try:
-            return self._acquire(deadline)
-        except NanoRPCError as error:
-            error.sent = False
+            token = self.hold()
+            return self._acquire(deadline, got)
+        except BaseException as error:
+            if got and got[0] >= 0:
+                self.drop(got[0], False)
+            if isinstance(error, NanoRPCError):
+                error.sent = False
             raise
+        finally:
+            if token:
+                self.unhold(token)
 
-    def _acquire(self, deadline: int) -> tuple[int, int]:
-        token = self.hold()
+    def _acquire(self, deadline: int, got: list[int]) -> tuple[int, int]:
         with self._lock:
             self._waiting += 1
             self._returning = True
@@ -201,7 +209,9 @@ class Channel:
             result = -Status.PENDING
             while result == -Status.PENDING:
                 self.reap()
-                result = self.core.pycore_Acquire(self.handle, deadline)
+                # A KeyboardInterrupt after that finds the slot in the list: there is no step of the interpreter between.
+                got[:] = map(self.core.pycore_Acquire, (self.handle,), (deadline,))
+                result = got[0]
                 if result == -Status.PENDING and self._idle:
                     with suppress(IndexError):
                         return self._idle.pop()
@@ -212,7 +222,6 @@ class Channel:
             with self._lock:
                 self._waiting -= 1
                 self._returning = self.closed or self._waiting > 0
-            self.unhold(token)
         return result, result * STAGE_SIZE
 
     def hold(self) -> int:
@@ -407,13 +416,18 @@ def dial(
     """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
     loaded = core()
     attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, nanoseconds(timeout)))
+    got: list[int] = []
     result = -Status.PENDING
     try:
         while result == -Status.PENDING:
-            result = loaded.pycore_DialWait(attempt)
+            got[:] = map(loaded.pycore_DialWait, (attempt,))  # see Channel._acquire
+            result = got[0]
             if result == -Status.PENDING and given_up is not None and given_up.is_set():
                 raise exception(Status.CLOSED)
     except BaseException:
         loaded.pycore_DialCancel(attempt)
+        if got and got[0] >= 0:
+            loaded.pycore_ClientClose(got[0])
+            loaded.pycore_ClientForget(got[0])
         raise
     return Channel(service, checked(result), registry)
