@@ -37,7 +37,7 @@ gui: $(VENV)/installed ## open the dashboard
 	$(BIN)/python -m nanorpc.gui
 
 .PHONY: test
-test: check test-go test-race test-python test-gui ## run every check and test
+test: check test-go test-race test-python test-gui test-model ## run every check and test
 
 .PHONY: check
 check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
@@ -73,6 +73,12 @@ test-python: $(VENV)/installed build ## Python tests
 .PHONY: test-gui
 test-gui: $(VENV)/installed ## dashboard tests, without a display
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest python/tests/gui
+
+.PHONY: model test-model
+model: ## check the model of the protocol with Spin, and that it finds mutants (FULL=1: at full size)
+	docs/model/check $(if $(FULL),full,all)
+test-model: ## the same at the size of continuous integration
+	docs/model/check all
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv

@@ -242,8 +242,9 @@ func (c *Client) Abandon(slot int) {
 		c.Release(slot)
 		return
 	}
-	c.abandoned.add(slot)
 	c.Ring(wire.Group(slot)) // for the handler's context
+	// The last: the slot keeps the segment mapped until then, if the connection ends meanwhile.
+	c.abandoned.add(slot)
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}
