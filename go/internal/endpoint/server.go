@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
@@ -190,6 +191,7 @@ func (s *Server) welcome(peer *rendezvous.Conn) {
 		_ = peer.Close()
 		return
 	}
+	failpoint.Hit(failpoint.ConnGreeted)
 	c, err := s.newConn(peer)
 	if err != nil {
 		s.options.Logger.Error("client refused", "pid", peer.PeerPID(), "error", err)
@@ -197,6 +199,7 @@ func (s *Server) welcome(peer *rendezvous.Conn) {
 		_ = peer.Close()
 		return
 	}
+	failpoint.Hit(failpoint.ConnMapped)
 	if !s.add(c) {
 		peer.Refuse("the server is shutting down")
 		_ = peer.Close()
@@ -209,6 +212,7 @@ func (s *Server) welcome(peer *rendezvous.Conn) {
 	if err := peer.Welcome(c.file, s.options.Layout.Size()); err != nil {
 		c.close(err)
 	}
+	failpoint.Hit(failpoint.ConnWelcomed)
 	peer.WaitEnd(c.rung)
 	c.close(link.ErrGone)
 	c.workers.Wait()

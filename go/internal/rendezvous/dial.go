@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/wire"
 )
 
@@ -86,12 +87,15 @@ func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 
 // receiveSegment sends the hello and receives the welcome.
 func (c *Conn) receiveSegment() (Segment, error) {
+	failpoint.Hit(failpoint.DialConnected)
 	if _, err := c.socket.Write(hello()); err != nil {
 		return Segment{}, dialError(err)
 	}
+	failpoint.Hit(failpoint.DialHelloSent)
 	message := make([]byte, welcomeSize+maxText)
 	control := make([]byte, unix.CmsgSpace(4))
 	n, controlLength, _, _, err := c.socket.ReadMsgUnix(message, control) // Go asks for MSG_CMSG_CLOEXEC
+	failpoint.Hit(failpoint.DialWelcomeReceived)
 	if err != nil {
 		return Segment{}, dialError(err)
 	}

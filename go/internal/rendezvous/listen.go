@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"nanorpc/go/internal/failpoint"
 )
 
 // Listener holds a service's name.
@@ -30,6 +32,7 @@ func Listen(dir, service string) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit(failpoint.ListenLocked)
 	l := &Listener{path: path, lock: lock}
 	if err := l.bind(); err != nil {
 		l.release()
@@ -48,6 +51,7 @@ func (l *Listener) bind() error {
 	}
 	socket.SetUnlinkOnClose(false) // Close does it, before the lock is released
 	l.socket = socket
+	failpoint.Hit(failpoint.ListenBound)
 	return os.Chmod(l.path, 0o600)
 }
 
@@ -72,6 +76,7 @@ func (l *Listener) Close() error {
 	if removeErr := os.Remove(l.path); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		err = errors.Join(err, removeErr)
 	}
+	failpoint.Hit(failpoint.ListenClosed)
 	l.release()
 	return err
 }
