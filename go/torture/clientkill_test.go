@@ -50,6 +50,7 @@ func TestClientKilled(t *testing.T) {
 	for i := range total {
 		point := points[i%len(points)]
 		killed, err := launch(t, "victim", dir, fmt.Sprintf("%s=%s:%d", pointVariable, point, hits(point))).diedAt(point)
+		r.tried(1, total)
 		if err != nil {
 			r.lose("kill %d: %v", i, err)
 			continue
@@ -59,7 +60,6 @@ func TestClientKilled(t *testing.T) {
 			before = settled(pid)
 		}
 		took = append(took, time.Duration(monotonic()-killed))
-		r.tried(1, total)
 	}
 	r.took("until the server has what it had", took, 50*time.Millisecond, patience)
 	if after := ownMemory(t, pid); after > memory+grown {

@@ -70,16 +70,23 @@ func (r *row) note(format string, values ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, values...))
 }
 
-// tried counts, and shows it on a terminal while the full sizes run.
+// tried counts, and shows it while the full sizes run: in one line on a terminal, else in ten.
 func (r *row) tried(n int, of int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := r.Tried
 	r.Tried += n
-	if *share > 0 && isTerminal(os.Stderr) {
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%s: %d of %d %s, %d lost, %.0f s", r.Name, r.Tried, of, r.What, r.Lost, time.Since(r.started).Seconds())
-		if r.Tried >= of {
-			fmt.Fprint(os.Stderr, "\r\x1b[K")
-		}
+	if *share == 0 {
+		return
+	}
+	line := fmt.Sprintf("%s: %d of %d %s, %d lost, %.0f s", r.Name, r.Tried, of, r.What, r.Lost, time.Since(r.started).Seconds())
+	switch {
+	case isTerminal(os.Stderr) && r.Tried < of:
+		fmt.Fprint(os.Stderr, "\r\x1b[K", line)
+	case isTerminal(os.Stderr):
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	case r.Tried*10/of != before*10/of:
+		fmt.Fprintln(os.Stderr, line)
 	}
 }
 
@@ -95,7 +102,7 @@ func (r *row) took(of string, all []time.Duration, p99, most time.Duration) {
 	r.Times = &times{Of: of, Count: len(all), P50: ms(at(0.5)), P99: ms(at(0.99)), Max: ms(at(1))}
 	r.test.Logf("%s: p50 %v, p99 %v, max %v of %d", of, at(0.5), at(0.99), at(1), len(all))
 	if *share == 0 {
-		p99, most = 5*time.Second, 5*time.Second
+		p99, most = 10*time.Second, 10*time.Second
 	}
 	if at(0.99) > p99 || at(1) > most {
 		r.test.Errorf("%s: p99 %v, max %v: more than %v, %v", of, at(0.99), at(1), p99, most)
