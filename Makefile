@@ -43,7 +43,9 @@ test: check test-go test-race test-python test-gui test-model ## run every check
 check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 	unformatted=$$("$$(dirname $(GO))/gofmt" -l go) && { [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }; }
 	$(GO) vet ./...
+	$(GO) vet -tags failpoints ./go/torture ./go/internal/failpoint
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags failpoints ./go/torture ./go/internal/failpoint
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check .
 	rm -rf build/types && mkdir -p build/types && cp -r python/nanorpc build/types/ && cp -r gui build/types/nanorpc/gui
@@ -53,6 +55,7 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
 	$(GO) test -count=1 ./...
+	$(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
@@ -79,6 +82,12 @@ model: ## check the model of the protocol with Spin, and that it finds mutants (
 	docs/model/check $(if $(FULL),full,all)
 test-model: ## the same at the size of continuous integration
 	docs/model/check all
+
+.PHONY: torture
+torture: SHARE ?= 1
+torture: $(VENV)/ready ## kill, stop and starve processes for an hour or so: docs/reliability.md. SHARE=0.01 does a hundredth of it
+	$(GO) test -c -tags failpoints -o build/torture ./go/torture
+	build/torture -test.timeout 0 -share $(SHARE) -json out/torture.json
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv

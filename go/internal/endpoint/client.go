@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
@@ -45,6 +46,7 @@ func DialTrusting(ctx context.Context, dir, service string, spin futex.Policy, t
 		peer.Close()
 		return nil, fmt.Errorf("connect to service %s: %w", service, err)
 	}
+	failpoint.Hit(failpoint.DialMapped)
 	c := &Client{Client: link.NewClient(segment, spin, peer.Ring), peer: peer, file: received.File}
 	go func() {
 		peer.WaitEnd(nil) // also ends when Close closes the socket, after it has set its own cause

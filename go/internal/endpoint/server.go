@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
@@ -216,6 +217,7 @@ func (s *Server) begin(l *rendezvous.Listener, peer *rendezvous.Conn) {
 
 // welcome makes the client's segment and serves it until it is gone.
 func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
+	failpoint.Hit(failpoint.ConnGreeted)
 	c, err := s.newConn(peer)
 	if err == nil {
 		if err = l.Spare(); err != nil {
@@ -228,6 +230,7 @@ func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 		_ = peer.Close()
 		return
 	}
+	failpoint.Hit(failpoint.ConnMapped)
 	if !s.add(c) {
 		peer.Refuse("the server is shutting down")
 		_ = peer.Close()
@@ -240,6 +243,7 @@ func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 	if err := peer.Welcome(c.file, s.options.Layout.Size()); err != nil {
 		c.close(err)
 	}
+	failpoint.Hit(failpoint.ConnWelcomed)
 	peer.WaitEnd(c.rung)
 	c.close(link.ErrGone)
 	c.workers.Wait()

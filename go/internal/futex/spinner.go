@@ -1,6 +1,10 @@
 package futex
 
-import "runtime"
+import (
+	"runtime"
+
+	"nanorpc/go/internal/failpoint"
+)
 
 const (
 	// A spin of freeRounds costs less than asking for a permit is worth, and catches a peer that answers at once.
@@ -50,7 +54,7 @@ type Spinner struct {
 //
 // With Busy a false result means only that it is time to look at anything else that ends the wait: the caller does not sleep.
 func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
-	length := s.length()
+	length := failpoint.Spin(s.length())
 	if length == 0 {
 		return s.once(poll)
 	}

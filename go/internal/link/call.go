@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
 )
@@ -30,6 +31,7 @@ func (c *Client) Reserve(slot, length int, w Wait) (int64, error) {
 		return 0, err
 	}
 	c.calls[slot].block = offset
+	failpoint.Hit(failpoint.BlockAllocated)
 	return offset, nil
 }
 
@@ -74,6 +76,7 @@ func (c *Client) Submit(slot int, s Submission) (woke bool) {
 	// Publishes the header and the payload to Server.take, which loads the word first; and comes before the load of the bell, as the server's store of the
 	// bell comes before its load of the word: if the bell says that the server watches this slot, it will see the word.
 	atomic.StoreUint32(&c.segment.Request(slot).Word, c.prepare(slot, s))
+	failpoint.Hit(failpoint.WordStored)
 	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) {
 		return false
 	}
@@ -84,6 +87,7 @@ func (c *Client) Submit(slot int, s Submission) (woke bool) {
 func (c *Client) Publish(slot int, s Submission) {
 	// Publishes the header and the payload to Server.take. Ring, which is a full barrier, orders it against the bell.
 	futex.StoreRelease(&c.segment.Request(slot).Word, c.prepare(slot, s))
+	failpoint.Hit(failpoint.BatchPublished)
 }
 
 // prepare writes the header of a slot's next call, with plain stores, and returns the word that publishes it.
@@ -95,6 +99,7 @@ func (c *Client) prepare(slot int, s Submission) uint32 {
 	request.Method = s.Method
 	request.Deadline = s.Deadline
 	request.Offset = uint64(s.Offset)
+	failpoint.Hit(failpoint.HeaderWritten)
 	if s.Notify {
 		return wire.Word(generation, wire.StateCall|wire.FlagNotify)
 	}
@@ -105,6 +110,7 @@ func (c *Client) prepare(slot int, s Submission) uint32 {
 func (c *Client) Ring(groups uint64) (woke bool) {
 	// The bits come before the bell is read, as the server's store of the bell comes before its load of the bits.
 	atomic.OrUint64(&c.doorbell.Ready, groups)
+	failpoint.Hit(failpoint.ReadySet)
 	bell := atomic.LoadUint32(&c.doorbell.Bell)
 	if bell != wire.BellSleeping && bell != wire.BellParked {
 		return false
@@ -112,11 +118,13 @@ func (c *Client) Ring(groups uint64) (woke bool) {
 	if !atomic.CompareAndSwapUint32(&c.doorbell.Bell, bell, wire.BellAwake) {
 		return false // one waker is enough
 	}
+	failpoint.Hit(failpoint.BellTaken)
 	if bell == wire.BellParked {
 		c.ring()
 	} else {
 		futex.Wake(&c.doorbell.Bell, 1)
 	}
+	failpoint.Hit(failpoint.BellRung)
 	return true
 }
 
@@ -129,6 +137,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	for rung := false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
+			failpoint.Hit(failpoint.ReplySeen)
 			return c.reply(slot)
 		}
 		if err := c.Err(); err != nil {
@@ -173,6 +182,7 @@ func (c *Client) askForRelief() {
 	switch atomic.LoadUint32(&c.doorbell.Bell) {
 	case wire.BellSleeping, wire.BellParked, wire.BellClosed:
 	default:
+		failpoint.Hit(failpoint.ReliefBefore)
 		c.ring()
 	}
 }
@@ -187,7 +197,9 @@ func (c *Client) sleepOn(word *uint32, seen uint32, w Wait) {
 	// The server exchanges the word, so it sees the flag exactly if the reply comes after it.
 	announced := seen | wire.FlagWaiting
 	if announced == seen || atomic.CompareAndSwapUint32(word, seen, announced) {
+		failpoint.Hit(failpoint.WaitAnnounced)
 		w.sleep(word, announced, wire.FlagNudge)
+		failpoint.Hit(failpoint.WaitEnded)
 	}
 }
 
@@ -226,9 +238,11 @@ func (c *Client) PrefetchReply(slot int) { futex.PrefetchRead(&c.segment.Reply(s
 // Recycle makes the slot ready for its holder's next call.
 func (c *Client) Recycle(slot int) {
 	request, reply := c.segment.Request(slot), c.segment.Reply(slot)
+	failpoint.Hit(failpoint.ReleaseBefore)
 	if atomic.LoadUint32(&reply.Length) > wire.InlineCapacity {
 		// Read, in Server.reclaim, by a server that is short of room for replies.
 		atomic.StoreUint32(&request.Word, wire.Word(c.calls[slot].generation, wire.StateReleased))
+		failpoint.Hit(failpoint.ReleaseStored)
 	}
 	c.freeBlock(slot)
 }
@@ -236,13 +250,16 @@ func (c *Client) Recycle(slot int) {
 // Abandon gives up a submitted call and its slot. The slot, and the request's block, become free when the server has answered.
 func (c *Client) Abandon(slot int) {
 	generation := c.calls[slot].generation
+	failpoint.Hit(failpoint.AbandonBefore)
 	atomic.StoreUint32(&c.segment.Request(slot).Word, wire.Word(generation, wire.StateCancelled))
+	failpoint.Hit(failpoint.AbandonStored)
 	// The server publishes and then looks for StateCancelled: either it sees that, or we see its reply here.
 	if wire.Done(atomic.LoadUint32(&c.segment.Reply(slot).Word), generation) {
 		c.Release(slot)
 		return
 	}
 	c.Ring(wire.Group(slot)) // for the handler's context
+	failpoint.Hit(failpoint.AbandonRung)
 	// The last: the slot keeps the segment mapped until then, if the connection ends meanwhile.
 	c.abandoned.add(slot)
 	if c.Err() != nil {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
 )
@@ -66,6 +67,7 @@ func NewClient(s *wire.Segment, spin futex.Policy, ring func()) *Client {
 	}
 	for i := range c.calls {
 		c.calls[i].spinner.Policy, c.calls[i].spinner.Yields = spin, true
+		c.calls[i].generation = failpoint.Generation()
 	}
 	c.committed.Store(int32(wire.CommittedSlots))
 	c.slots.free.fill()
@@ -82,7 +84,9 @@ func (c *Client) commitSlot(slot int) error {
 	if slot < int(c.committed.Load()) {
 		return nil
 	}
+	failpoint.Hit(failpoint.SlotPagesBefore)
 	committed, err := c.segment.CommitSlot(slot)
+	failpoint.Hit(failpoint.SlotPagesTaken)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrExhausted, err)
 	}
@@ -117,6 +121,7 @@ func (c *Client) Close(cause error) {
 	if !c.cause.CompareAndSwap(nil, &cause) {
 		return
 	}
+	failpoint.Hit(failpoint.CloseBegun)
 	close(c.ended)
 	// The word's change keeps awake whoever looked at cause before it was set. A peer could undo the change, so go on until all have left.
 	for {
@@ -148,6 +153,7 @@ func (c *Client) unmapWhenUnused() {
 	if !c.unmapped && c.holds.Load() == 0 && c.slots.free.takeAllBut(&c.abandoned) {
 		c.unmapped = true
 		c.pool.close()
+		failpoint.Hit(failpoint.CloseUnmapping)
 		_ = c.segment.Close() // fails only for a range that is not mapped
 	}
 }

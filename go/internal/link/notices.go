@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"sync/atomic"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
 )
@@ -45,7 +46,9 @@ func (n *Notices) Wait() (uint64, error) {
 	for {
 		if atomic.LoadUint64(&n.bell.Ready) != 0 {
 			// Taking the bits comes before looking at the slots: a bit set after is for a reply published after.
-			return atomic.SwapUint64(&n.bell.Ready, 0), nil
+			groups := atomic.SwapUint64(&n.bell.Ready, 0)
+			failpoint.Hit(failpoint.NoticeTaken)
+			return groups, nil
 		}
 		if err := n.client.Err(); err != nil {
 			return 0, err
@@ -66,6 +69,7 @@ func (n *Notices) sleep() {
 	// The store comes before the loads that follow, against Server.notify, which sets a bit and then reads the bell; and Close, which sets the
 	// cause and then changes the bell.
 	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
+	failpoint.Hit(failpoint.NoticeAnnounced)
 	if n.idle() {
 		Wait{}.untilRelief(false, n.spinner.Spent).sleep(&n.bell.Bell, wire.BellSleeping, 0)
 		// Whoever has woken it, with a reply or in a hurry, has changed the bell: nobody has waited for long yet.
@@ -101,6 +105,7 @@ func (c *Client) AskForNotice(slot int) (finished bool) {
 		}
 		// Server.Publish exchanges the word, so it sees the flag exactly if the reply comes after it.
 		if atomic.CompareAndSwapUint32(word, seen, seen|wire.FlagNotify) {
+			failpoint.Hit(failpoint.NoticeAsked)
 			return false
 		}
 	}
@@ -124,6 +129,7 @@ func EachSlot(groups uint64, f func(slot int)) {
 func (s *Server) notify(slot int) {
 	n := s.notices
 	atomic.OrUint64(&n.Ready, wire.Group(slot))
+	failpoint.Hit(failpoint.ReplyNoticed)
 	if atomic.LoadUint32(&n.Bell) == wire.BellSleeping &&
 		atomic.CompareAndSwapUint32(&n.Bell, wire.BellSleeping, wire.BellAwake) {
 		futex.Wake(&n.Bell, 1)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nanorpc/go/internal/arena"
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/wire"
 )
 
@@ -70,9 +71,11 @@ func (p *pool) alloc(size int64) (int64, error) {
 		return 0, errFull
 	}
 	// Without the lock, as it takes a quarter of a millisecond per MiB: blocks come and go meanwhile.
+	failpoint.Hit(failpoint.GrowBefore)
 	if err := p.segment.Commit(from, length); err != nil {
 		return 0, err
 	}
+	failpoint.Hit(failpoint.GrowTaken)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.arena.Grow(length)
@@ -109,8 +112,10 @@ func (p *pool) trim(count uint64) {
 	}
 	if p.count == count {
 		if offset, length := p.arena.Trim(retained); length > 0 {
+			failpoint.Hit(failpoint.TrimBefore)
 			// On an error the memory stays until the connection ends; it is still there if the arena grows again.
 			_ = p.segment.Decommit(offset, length)
+			failpoint.Hit(failpoint.TrimTaken)
 		}
 	}
 	if p.trimming = p.arena.Size() > retained; p.trimming {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/wire"
 )
@@ -111,8 +112,10 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	reply.Status = uint32(status)
 	reply.Length = uint32(length)
 	reply.Offset = uint64(offset)
+	failpoint.Hit(failpoint.ReplyWritten)
 	// Publishes the header and the payload to Client.Await, and takes its waiting flag in the same step.
 	before := atomic.SwapUint32(&reply.Word, wire.Word(call.generation, wire.FlagDone))
+	failpoint.Hit(failpoint.ReplyStored)
 	if before&wire.FlagWaiting != 0 {
 		futex.Wake(&reply.Word, 1)
 	}

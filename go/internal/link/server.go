@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
@@ -256,6 +257,7 @@ func (s *Server) collect() bool {
 	}
 	// Taking all bits comes before looking at the slots: a bit set after is for a call published after.
 	s.pending |= atomic.SwapUint64(&s.doorbell.Ready, 0)
+	failpoint.Hit(failpoint.CallsTaken)
 	s.barren++
 	for slot, n := bits.TrailingZeros64(s.pending), 1; n < prefetchAhead; n++ {
 		s.prefetch(slot + n)
@@ -318,6 +320,7 @@ func (s *Server) watch() bool {
 // more, whichever slots are taken before.
 func (s *Server) setBell(bell uint32) {
 	atomic.StoreUint32(&s.doorbell.Bell, bell)
+	failpoint.Hit(failpoint.BellStored)
 	if slot, ok := wire.BellSlot(s.bell); ok {
 		s.pending |= wire.Group(slot)
 	}
@@ -404,5 +407,6 @@ func (s *Server) take(slot int, call *Call) (bool, error) {
 	call.Cancelled = wire.State(word) == wire.StateCancelled
 	call.generation = generation
 	call.notify = word&wire.FlagNotify != 0
+	failpoint.Hit(failpoint.CallTaken)
 	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/wire"
 )
 
@@ -115,6 +116,7 @@ func (c *Client) Acquire(w Wait) (int, error) {
 	if err == nil {
 		err = c.commitSlot(i)
 	}
+	failpoint.Hit(failpoint.SlotTaken)
 	if err != nil {
 		c.putSlot(i)
 		return 0, err
@@ -179,6 +181,7 @@ func (c *Client) leaveQueue(turn chan int) {
 
 func (c *Client) putSlot(i int) {
 	c.slots.put(i)
+	failpoint.Hit(failpoint.SlotFreed)
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/wire"
 )
 
@@ -125,6 +126,7 @@ func connect(ctx context.Context, path string) (*net.UnixConn, error) {
 
 // receiveSegment sends the hello and receives the welcome.
 func (c *Conn) receiveSegment(sealed bool) (Segment, error) {
+	failpoint.Hit(failpoint.DialConnected)
 	var flags uint32
 	if sealed {
 		flags |= helloSeals
@@ -132,9 +134,11 @@ func (c *Conn) receiveSegment(sealed bool) (Segment, error) {
 	if _, err := c.socket.Write(hello(flags)); err != nil {
 		return Segment{}, dialError(err)
 	}
+	failpoint.Hit(failpoint.DialHelloSent)
 	message := make([]byte, welcomeSize+maxText)
 	control := make([]byte, unix.CmsgSpace(4))
 	n, controlLength, received, _, err := c.socket.ReadMsgUnix(message, control) // Go asks for MSG_CMSG_CLOEXEC
+	failpoint.Hit(failpoint.DialWelcomeReceived)
 	if err != nil {
 		return Segment{}, dialError(err)
 	}

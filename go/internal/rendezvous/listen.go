@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"nanorpc/go/internal/failpoint"
 )
 
 // Listener holds a service's name.
@@ -32,6 +34,7 @@ func Listen(dir, service string, access Access) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit(failpoint.ListenLocked)
 	l := &Listener{path: path, lock: lock, access: access}
 	if err := l.bind(); err != nil {
 		l.release()
@@ -50,6 +53,7 @@ func (l *Listener) bind() error {
 	}
 	socket.SetUnlinkOnClose(false) // Close does it, before the lock is released
 	l.socket = socket
+	failpoint.Hit(failpoint.ListenBound)
 	mode := fs.FileMode(0o600)
 	if l.access.Others() {
 		mode = 0o666 // who may connect is then for their credentials to say
@@ -84,6 +88,7 @@ func (l *Listener) Close() error {
 	if removeErr := os.Remove(l.path); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		err = errors.Join(err, removeErr)
 	}
+	failpoint.Hit(failpoint.ListenClosed)
 	l.release()
 	return err
 }
