@@ -209,8 +209,11 @@ const handshakeMargin = 3 * time.Second
 var acts = map[string]func(t *testing.T, peer *rendezvous.Conn, segment *wire.Segment){
 	"the server sleeps":     func(*testing.T, *rendezvous.Conn, *wire.Segment) { time.Sleep(2 * time.Millisecond) },
 	"the server has parked": func(*testing.T, *rendezvous.Conn, *wire.Segment) { time.Sleep(150 * time.Millisecond) },
-	"the server spins":      func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) { publish(t, peer, s, "nothing"); awaitReply(t, s) },
-	"a call is published":   func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) { publish(t, peer, s, "slowly") },
+	"the server spins": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) {
+		publish(t, peer, s, "nothing")
+		awaitReply(t, s)
+	},
+	"a call is published": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) { publish(t, peer, s, "slowly") },
 	"a call runs": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) {
 		publish(t, peer, s, "slowly")
 		time.Sleep(2 * time.Millisecond)
