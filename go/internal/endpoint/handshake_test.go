@@ -209,25 +209,28 @@ const handshakeMargin = 3 * time.Second
 var acts = map[string]func(t *testing.T, peer *rendezvous.Conn, segment *wire.Segment){
 	"the server sleeps":     func(*testing.T, *rendezvous.Conn, *wire.Segment) { time.Sleep(2 * time.Millisecond) },
 	"the server has parked": func(*testing.T, *rendezvous.Conn, *wire.Segment) { time.Sleep(150 * time.Millisecond) },
-	"the server spins":      func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) { publish(t, s, "nothing"); awaitReply(t, s) },
-	"a call is published":   func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) { publish(t, s, "slowly") },
-	"a call runs": func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) {
-		publish(t, s, "slowly")
+	"the server spins": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) {
+		publish(t, peer, s, "nothing")
+		awaitReply(t, s)
+	},
+	"a call is published": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) { publish(t, peer, s, "slowly") },
+	"a call runs": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) {
+		publish(t, peer, s, "slowly")
 		time.Sleep(2 * time.Millisecond)
 	},
-	"a worker leads": func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) {
-		publish(t, s, "pulled")
+	"a worker leads": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) {
+		publish(t, peer, s, "pulled")
 		awaitReply(t, s)
 		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // it spins, or sleeps
 	},
-	"a call runs elsewhere": func(t *testing.T, _ *rendezvous.Conn, s *wire.Segment) {
-		publish(t, s, "detached")
+	"a call runs elsewhere": func(t *testing.T, peer *rendezvous.Conn, s *wire.Segment) {
+		publish(t, peer, s, "detached")
 		time.Sleep(2 * time.Millisecond)
 	},
 }
 
 // publish calls a method as a client does, with a request in the arena.
-func publish(t *testing.T, s *wire.Segment, method string) {
+func publish(t *testing.T, peer *rendezvous.Conn, s *wire.Segment, method string) {
 	t.Helper()
 	const length = 100_000
 	if err := s.Commit(layout.RequestStart(), length); err != nil {
@@ -240,6 +243,7 @@ func publish(t *testing.T, s *wire.Segment, method string) {
 	if atomic.CompareAndSwapUint32(&s.Doorbell().Bell, wire.BellSleeping, wire.BellAwake) {
 		futex.Wake(&s.Doorbell().Bell, 1)
 	}
+	peer.Ring() // it may have parked
 }
 
 func awaitReply(t *testing.T, s *wire.Segment) {
