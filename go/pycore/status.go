@@ -52,6 +52,8 @@ var statuses = []struct {
 	{link.ErrExhausted, statusExhausted},
 	{shm.ErrNoSpace, statusExhausted},
 	{rendezvous.ErrRefused, statusExhausted},
+	{rendezvous.ErrDescriptors, statusExhausted},
+	{endpoint.ErrUnsealed, statusIncompatible},
 	{link.ErrProtocol, statusIncompatible},
 	{wire.ErrLayout, statusIncompatible},
 	{rendezvous.ErrVersion, statusIncompatible},
