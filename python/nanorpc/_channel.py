@@ -291,6 +291,11 @@ class Channel:
         else:
             self.map[offset : offset + length] = payload
 
+    def check_open(self) -> None:
+        """Raise :class:`ClientClosed` if the connection has been closed: the core might still make a call of a slot that is held."""
+        if self.closed:
+            raise exception(Status.CLOSED)
+
     def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
         caller's to drop, with its call submitted.

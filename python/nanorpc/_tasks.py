@@ -70,7 +70,15 @@ class Tasks:
         if self._running.get(answer.ticket) is task:
             del self._running[answer.ticket]
         if task.cancelled():  # before it began
-            answer.fail(asyncio.CancelledError())
+            self._given_up(answer, asyncio.CancelledError())
+
+    @staticmethod
+    def _given_up(answer: LaterAnswer, error: asyncio.CancelledError) -> None:
+        """Answer a call whose task has been cancelled."""
+        if answer.deadline and time.monotonic_ns() >= answer.deadline:  # its caller may still be there to read it
+            answer.expire()
+        else:
+            answer.fail(error)  # nobody reads it, unless the method has cancelled itself
 
     async def _call(self, answer: LaterAnswer) -> None:
         method = answer.method
@@ -82,10 +90,7 @@ class Tasks:
             else:
                 answer.reply(await self._result(method, request, context))
         except asyncio.CancelledError as error:
-            if answer.deadline and time.monotonic_ns() >= answer.deadline:  # its caller may still be there to read it
-                answer.expire()
-            else:
-                answer.fail(error)  # nobody reads it, unless the method has cancelled itself
+            self._given_up(answer, error)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # the caller's to know, and nothing that ends the loop
             answer.fail(error)
         finally:

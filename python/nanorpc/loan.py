@@ -61,6 +61,7 @@ class Hold:
 
     def perform(self, method: str, offset: int, length: int, timeout: float | None) -> int:
         """Make the call, whose request has been written, and return the place of the reply."""
+        self.channel.check_open()
         self.lost = True
         place = self.channel.perform(self.slot, method, offset, length, deadline_after(timeout))
         self.lost = False

@@ -39,9 +39,10 @@ class Loan(Memory):
         """
         own, self._view = self.view, None
         hold = self._hold
-        hold.lost = True
         deadline = deadline_after(self._timeout if timeout is None else timeout)
         try:
+            hold.channel.check_open()
+            hold.lost = True
             place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
             hold.lost = False
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
