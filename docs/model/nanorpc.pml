@@ -146,11 +146,13 @@ byte spurious, timeouts, reliefs; /* what is left of them */
 /* The futex system calls. Wait: asleep if the word has the value, in one step. Wakes one: there is only one. */
 #define FUTEX_WAIT(word, value, asleep) atomic { mapped; if :: word == (value) -> asleep = 1 :: else fi }
 #define FUTEX_WAKE(asleep) asleep = 0
+#define MAY 1
+#define PASSED 2 /* then who waits sleeps no more */
 inline wokenUp(asleep, deadline) {
 	atomic {
 		if
 		:: !asleep
-		:: asleep && deadline -> asleep = 0
+		:: asleep && deadline == MAY -> deadline = PASSED; asleep = 0; printf("\t(the deadline has passed)\n")
 #if SPURIOUS
 		:: asleep && spurious -> spurious--; asleep = 0; printf("\t(spurious return)\n")
 #endif
@@ -210,8 +212,8 @@ inline forget(slot, was) {
 #define REAPABLE(slot) (!unmapped[c] && (abandoned[c] & B(slot)) && Done(replyWord[I(slot)], generation[I(slot)]))
 
 proctype Caller(byte c; byte k) {
-	byte slot, seen, n;
-	bit impatient, notify, was;
+	byte slot, seen, n, impatient;
+	bit notify, was;
 	{
 	n = 0;
 again:
@@ -257,7 +259,7 @@ again:
 #if CANCEL
 		if
 		:: impatient = 0
-		:: impatient = 1
+		:: impatient = MAY
 		fi
 #endif
 	}
@@ -342,7 +344,7 @@ await:
 #if CANCEL
 		:: impatient -> seen = 0; goto giveUp
 #endif
-		:: sleepers[c]++ /* Client.sleepOn */
+		:: impatient != PASSED -> sleepers[c]++ /* Client.sleepOn */
 		fi
 	}
 	atomic { if :: cause[c] -> goto slept :: else fi }
@@ -468,7 +470,7 @@ endDead: false
 #if NOTICES
 /* Notices.Wait, and Collector with who calls its Take. */
 proctype Notices(byte c) {
-	byte s, groups;
+	byte s, groups, nodeadline;
 	{
 	s = 0;
 wait:
@@ -506,7 +508,7 @@ wait:
 		if
 		:: !cause[c] ->
 			FUTEX_WAIT(noticesBell[c], BellSleeping, asleepNotices[c]);
-			wokenUp(asleepNotices[c], false)
+			wokenUp(asleepNotices[c], nodeadline)
 		:: else
 		fi
 #ifndef M_NOTICES_LOOK
