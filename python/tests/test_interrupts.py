@@ -179,6 +179,9 @@ try:
     "describe": """
 mute = nanorpc.connect("demo")
 os.kill(int(sys.argv[1]), signal.SIGSTOP)
+tasks = f"/proc/{sys.argv[1]}/task"
+while any(") T " not in open(f"{tasks}/{task}/stat").read() for task in os.listdir(tasks)):
+    time.sleep(0.01)
 try:
     blocked()
     mute.describe(timeout=None)

@@ -181,9 +181,9 @@ class Calls:
             self._lose(-Status.CLOSED)
 
     def close_unused(self) -> None:
-        """End the connection of a client that nobody refers to, in any thread. A loop that runs finds out by itself."""
+        """End the connection of a client that nobody refers to, in any thread. A loop of another one finds out by itself."""
         self.channel.close()
-        if self._loop.is_closed() and not forked():
+        if not forked() and (self._loop.is_closed() or asyncio._get_running_loop() is self._loop):
             self._lose(-Status.CLOSED)
 
     def _timer(self, future: asyncio.Future[Any], deadline: int, text: str) -> asyncio.TimerHandle | None:
