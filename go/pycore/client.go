@@ -169,6 +169,9 @@ func Call(client, slot, method, offset, length, deadline int64) int64 {
 	if offset, ok = c.request(int(slot), offset, length); !ok {
 		return -statusInvalidHandle
 	}
+	if err := c.Err(); err != nil {
+		return status(err)
+	}
 	c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})
 	return await(c, int(slot), deadline)
 }

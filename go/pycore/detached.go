@@ -28,11 +28,14 @@ func (s *server) detach(call *endpoint.Call, watch bool) int64 {
 // that, and the status is returned.
 func CallReserve(id, ticket, length int64) int64 {
 	s, d, ok := pending(id, ticket)
-	if !ok || length < 0 || d.reserved.length != 0 {
+	if !ok || length < 0 {
 		return -statusInvalidHandle
 	}
 	if length <= wire.InlineCapacity {
 		return d.call.Inline()
+	}
+	if d.reserved.length != 0 {
+		return -statusInvalidHandle
 	}
 	offset, err := d.call.Allocate(int(length))
 	if err != nil {

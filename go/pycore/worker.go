@@ -110,18 +110,24 @@ func answerable(call *endpoint.Call, status int64, reply, reserved memory) bool 
 	if reply.length < 0 {
 		return false
 	}
-	return reply.length <= wire.InlineCapacity && reply.offset == call.Inline() || reply.offset == reserved.offset && reply.length <= reserved.length
+	if reply.length <= wire.InlineCapacity { // clients read it there, whatever the offset
+		return reply.offset == call.Inline()
+	}
+	return reply.offset == reserved.offset && reply.length <= reserved.length
 }
 
 // WorkerReserve returns the offset for a reply of length bytes to the worker's call. If there is no room for it, or it is too large, the call has been
 // answered with that, and the status is returned.
 func WorkerReserve(id, length int64) int64 {
 	w, ok := workers.get(id)
-	if !ok || w.call == nil || length < 0 || w.reserved.length != 0 {
+	if !ok || w.call == nil || length < 0 {
 		return -statusInvalidHandle
 	}
 	if length <= wire.InlineCapacity {
 		return w.call.Inline()
+	}
+	if w.reserved.length != 0 {
+		return -statusInvalidHandle
 	}
 	offset, err := w.call.Allocate(int(length))
 	if err != nil {
