@@ -81,6 +81,6 @@ func (s *Server) describe(call *Call) {
 // ParseDescription reads what DescribeMethod returned.
 func ParseDescription(b []byte) (Description, error) {
 	var d Description
-	err := msgpack.Unmarshal(b, &d)
+	err := parse(b, &d)
 	return d, err
 }

@@ -1,7 +1,5 @@
 package endpoint
 
-import "github.com/vmihailenco/msgpack/v5"
-
 // Exception is the payload of a reply with wire.StatusHandlerException.
 type Exception struct {
 	Type      string `msgpack:"type"`      // as the server's language calls it
@@ -12,6 +10,6 @@ type Exception struct {
 // ParseException reads the payload of such a reply.
 func ParseException(b []byte) (Exception, error) {
 	var e Exception
-	err := msgpack.Unmarshal(b, &e)
+	err := parse(b, &e)
 	return e, err
 }

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -19,6 +20,10 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	for _, key := range []string{"methods", "details", "connections"} { // arrays that have no end
+		f.Add(append(append([]byte{0x81, 0xa0 | byte(len(key))}, key...), 0xdd, 0xff, 0xff, 0xff, 0xff))
+	}
+	f.Add(bytes.Repeat([]byte{0x91}, maxAnswer))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = ParseDescription(b)
 		_, _ = ParseStats(b)

@@ -150,6 +150,6 @@ func (s *Server) answerStats(call *Call) {
 // ParseStats reads what StatsMethod returned.
 func ParseStats(b []byte) (Stats, error) {
 	var stats Stats
-	err := msgpack.Unmarshal(b, &stats)
+	err := parse(b, &stats)
 	return stats, err
 }
