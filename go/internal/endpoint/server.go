@@ -231,8 +231,7 @@ func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 		return
 	}
 	failpoint.Hit(failpoint.ConnMapped)
-	if !s.add(c) {
-		peer.Refuse("the server is shutting down")
+	if !s.add(c) { // the server is shutting down: to the client, which gets no welcome, it has gone
 		_ = peer.Close()
 		c.release()
 		return
