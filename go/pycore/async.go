@@ -3,7 +3,6 @@ package pycore
 import (
 	"time"
 
-	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
 
@@ -67,10 +66,10 @@ func Start(id, slot, method, offset, length, deadline, wait int64) int64 {
 	if collector == nil {
 		return -statusInvalidHandle
 	}
-	if offset, ok = c.request(int(slot), offset, length); !ok {
-		return -statusInvalidHandle
+	woke, refused := c.submit(int(slot), method, offset, length, deadline)
+	if refused != 0 {
+		return refused
 	}
-	woke := c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})
 	if wait > 0 && c.AwaitBriefly(int(slot), time.Duration(wait), woke) || collector.Expect(int(slot), woke) {
 		return finished(c, slot)
 	}

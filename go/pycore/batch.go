@@ -38,8 +38,9 @@ func BatchAcquire(id, address, n int64) int64 {
 	}
 	var slots [wire.Slots]int
 	got := c.TryAcquireSome(slots[:n])
+	into := numbers(address, n)
 	for i, slot := range slots[:got] {
-		numbers(address, n)[i] = int64(slot)
+		into[i] = int64(slot)
 	}
 	return int64(got)
 }

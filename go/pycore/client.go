@@ -100,15 +100,6 @@ func ClientMaxPayload(client int64) int64 {
 	return c.Layout().MaxPayload
 }
 
-// ClientServer returns the server's process id.
-func ClientServer(client int64) int64 {
-	c, ok := clients.get(client)
-	if !ok {
-		return -statusInvalidHandle
-	}
-	return int64(c.PeerPID())
-}
-
 // ClientClose ends the connection: every call returns -statusClosed.
 func ClientClose(client int64) int64 {
 	c, ok := clients.get(client)
@@ -166,14 +157,23 @@ func Call(client, slot, method, offset, length, deadline int64) int64 {
 	if !ok {
 		return -statusInvalidHandle
 	}
-	if offset, ok = c.request(int(slot), offset, length); !ok {
-		return -statusInvalidHandle
+	if _, refused := c.submit(int(slot), method, offset, length, deadline); refused != 0 {
+		return refused
+	}
+	return await(c, int(slot), deadline)
+}
+
+// submit submits a request that lies where Call says, and reports whether that has woken the server. If it cannot, it returns the status: also when the connection has
+// ended, which the holder of a slot may not have noticed.
+func (c *client) submit(slot int, method, offset, length, deadline int64) (woke bool, refused int64) {
+	offset, ok := c.request(slot, offset, length)
+	if !ok {
+		return false, -statusInvalidHandle
 	}
 	if err := c.Err(); err != nil {
-		return status(err)
+		return false, status(err)
 	}
-	c.Submit(int(slot), link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline})
-	return await(c, int(slot), deadline)
+	return c.Submit(slot, link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline}), 0
 }
 
 // Await waits on for the reply of a call that returned -statusPending.

@@ -28,23 +28,10 @@ func (s *server) detach(call *endpoint.Call, watch bool) int64 {
 // that, and the status is returned.
 func CallReserve(id, ticket, length int64) int64 {
 	s, d, ok := pending(id, ticket)
-	if !ok || length < 0 {
+	if !ok {
 		return -statusInvalidHandle
 	}
-	if length <= wire.InlineCapacity {
-		return d.call.Inline()
-	}
-	if d.reserved.length != 0 {
-		return -statusInvalidHandle
-	}
-	offset, err := d.call.Allocate(int(length))
-	if err != nil {
-		s.forget(ticket)
-		d.call.Refuse(err)
-		return status(err)
-	}
-	d.reserved = memory{offset, length}
-	return offset
+	return d.reserved.reserve(d.call, length, func() { s.forget(ticket) })
 }
 
 // CallReply answers a detached call with what lies where CallReserve has said. The status is a wire.Status.

@@ -25,6 +25,25 @@ type worker struct {
 // memory is where a reply may be written.
 type memory struct{ offset, length int64 }
 
+// reserve returns the offset for a reply of length bytes, in its slot, or in memory that it reserves, once. When there is no room for it, or it is too large, it answers the
+// call with that, having called before, and returns the status.
+func (m *memory) reserve(call *endpoint.Call, length int64, before func()) int64 {
+	switch {
+	case length < 0 || length > wire.InlineCapacity && m.length != 0:
+		return -statusInvalidHandle
+	case length <= wire.InlineCapacity:
+		return call.Inline()
+	}
+	offset, err := call.Allocate(int(length))
+	if err != nil {
+		before()
+		call.Refuse(err)
+		return status(err)
+	}
+	*m = memory{offset, length}
+	return offset
+}
+
 // The mailbox of a worker: an array of Python's through which integers go both ways.
 const (
 	boxConnection  = iota // from WorkerNext: the number of the call's connection,
@@ -120,23 +139,10 @@ func answerable(call *endpoint.Call, status int64, reply, reserved memory) bool 
 // answered with that, and the status is returned.
 func WorkerReserve(id, length int64) int64 {
 	w, ok := workers.get(id)
-	if !ok || w.call == nil || length < 0 {
+	if !ok || w.call == nil {
 		return -statusInvalidHandle
 	}
-	if length <= wire.InlineCapacity {
-		return w.call.Inline()
-	}
-	if w.reserved.length != 0 {
-		return -statusInvalidHandle
-	}
-	offset, err := w.call.Allocate(int(length))
-	if err != nil {
-		w.call.Refuse(err)
-		w.call = nil
-		return status(err)
-	}
-	w.reserved = memory{offset, length}
-	return offset
+	return w.reserved.reserve(w.call, length, func() { w.call = nil })
 }
 
 // WorkerCancelled returns 1 if nobody waits for the worker's call any more, else 0.

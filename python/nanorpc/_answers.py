@@ -24,11 +24,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("nanorpc.server")
 
 
-def arguments_of(request: memoryview) -> bytes | memoryview:
-    """Return a request to be decoded where it lies, if arrays do; else a copy, which the client cannot change meanwhile."""
+def arguments_of(method: Method, request: memoryview, context: Context | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments for a typed method. A request is decoded where it lies if arrays do; else from a copy, which the client cannot change
+    meanwhile.
+
+    :raises BadRequest: they are not those that the method takes.
+    """
     from nanorpc.codec import MARKER
 
-    return request if request[: len(MARKER)] == MARKER else bytes(request)
+    assert method.signature is not None
+    args, named = method.signature.decode_arguments(request if request[: len(MARKER)] == MARKER else bytes(request))
+    return (args, named) if context is None else method.signature.with_context(args, named, context)
+
+
+def keywords_of(method: Method, context: Context | None) -> dict[str, Any]:
+    """Return what a method of another kind gets by name: its context, if it wants that."""
+    return {} if context is None else {str(method.context): context}
 
 
 class Segments:
@@ -64,8 +75,7 @@ class Answer(ABC):
         self.deadline = deadline
         self.copied: bytes | None = None  # the request, if it was short
         self.answered = False  # by the core, as there was no room for a reply
-        self.inline = 0  # where a short reply lies, once memory for a longer one has been reserved,
-        self.place, self.room = 0, 0  # and that; the core reserves it once
+        self.place, self.room = 0, 0  # what has been reserved for the reply; the core reserves memory outside of a slot once
 
     @abstractmethod
     def reserve(self, length: int) -> int:
@@ -96,8 +106,6 @@ class Answer(ABC):
         """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
         if self.answered:
             raise NanoRPCError("the caller has been told that there was no room for the reply")
-        if length > self.shared.inline:
-            self.inline = self.reserve(0)
         offset = self.reserve(length)
         if offset < 0:
             self.answered = True
@@ -121,7 +129,7 @@ class Answer(ABC):
             return
         reserved = self.room > self.shared.inline  # then there is no more memory
         payload = self.shared.failure(error, self.method, self.room if reserved else None)
-        offset = self.reserve(len(payload)) if not reserved else self.place if len(payload) > self.shared.inline else self.inline
+        offset = self.place if reserved and len(payload) > self.shared.inline else self.reserve(len(payload))
         if offset >= 0:
             self.segment[offset : offset + len(payload)] = payload
             self.answer(_box.EXCEPTION, offset, len(payload))
@@ -129,7 +137,7 @@ class Answer(ABC):
     def expire(self) -> None:
         """Answer that the deadline has passed."""
         if not self.answered:
-            self.answer(_box.EXPIRED, self.inline or self.reserve(0), 0)
+            self.answer(_box.EXPIRED, self.reserve(0), 0)
 
 
 class Shared:

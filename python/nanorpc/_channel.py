@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
     from nanorpc.remote import ErrorRegistry
 
+SLOTS = 256
+"""Calls that can be in flight at once."""
+
 PLACE_SHIFT = 32
 PLACE_UNIT_SHIFT = 5
 LENGTH_MASK = (1 << PLACE_SHIFT) - 1
@@ -41,6 +44,12 @@ MAX_KEPT = 128
 
 NO_SLOT = "no slot was free in time: 256 calls, loans and replies that are kept where they lie take one each"
 NO_ROOM = "there was no room for the request in time, beside others that are open"
+
+
+def unplace(place: int) -> tuple[int, int]:
+    """Return the offset and the length of a reply that lies in the segment."""
+    return place >> PLACE_SHIFT << PLACE_UNIT_SHIFT, place & LENGTH_MASK
+
 
 _FOR_EVER = 1 << 62
 """Nanoseconds, 146 years."""
@@ -281,8 +290,11 @@ class Channel:
 
     def read(self, slot: int, result: int) -> bytes:
         """Return a reply."""
-        start = slot * STAGE_SIZE if result < STAGED else result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
-        return (self.stage if result < STAGED else self.map)[start : start + (result & LENGTH_MASK)]
+        if result < STAGED:
+            start = slot * STAGE_SIZE
+            return self.stage[start : start + (result & LENGTH_MASK)]
+        start, length = unplace(result)
+        return self.map[start : start + length]
 
     def write(self, offset: int, length: int, payload: Any) -> None:
         """Write a request where it has been reserved."""
@@ -290,11 +302,6 @@ class Channel:
             payload.write(memoryview(self.map)[offset : offset + length])
         else:
             self.map[offset : offset + length] = payload
-
-    def check_open(self) -> None:
-        """Raise :class:`ClientClosed` if the connection has been closed: the core might still make a call of a slot that is held."""
-        if self.closed:
-            raise exception(Status.CLOSED)
 
     def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
@@ -320,8 +327,8 @@ class Channel:
             place = self.core.pycore_Reply(self.handle, slot)
             payload = b""
             if place >= 0:
-                start = place >> PLACE_SHIFT << PLACE_UNIT_SHIFT
-                payload = self.map[start : start + (place & LENGTH_MASK)]
+                start, length = unplace(place)
+                payload = self.map[start : start + length]
             if status is Status.EXCEPTION:
                 from nanorpc.remote import ErrorRegistry, decode_error
 

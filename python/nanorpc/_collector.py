@@ -14,15 +14,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import Channel, deadline_after, nothing
+from nanorpc._channel import SLOTS, Channel, deadline_after, nothing
 from nanorpc._loader import check_fork, checked, forked
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
-
-SLOTS = 256
-"""Calls that can be in flight at once."""
 
 
 _LONG = 3_600_000.0

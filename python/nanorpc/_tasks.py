@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nanorpc._answers import LaterAnswer, arguments_of
+from nanorpc._answers import LaterAnswer, arguments_of, keywords_of
 
 if TYPE_CHECKING:
     from nanorpc.codec import Codec
@@ -86,7 +86,7 @@ class Tasks:
         try:
             context = answer.context() if method.context is not None else None
             if method.kind == "bytes":
-                answer.reply(await method.function(bytes(request), **({} if context is None else {str(method.context): context})))
+                answer.reply(await method.function(bytes(request), **keywords_of(method, context)))
             else:
                 answer.reply(await self._result(method, request, context))
         except asyncio.CancelledError as error:
@@ -98,10 +98,7 @@ class Tasks:
 
     async def _result(self, method: Method, request: memoryview, context: Context | None) -> Any:
         # A function of its own: what has been made of the request is gone when it returns.
-        assert method.signature is not None
-        args, named = method.signature.decode_arguments(arguments_of(request))
-        if context is not None:
-            args, named = method.signature.with_context(args, named, context)
+        args, named = arguments_of(method, request, context)
         return self._codec.encode(await method.function(*args, **named))
 
     def _run(self) -> None:

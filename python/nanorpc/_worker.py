@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nanorpc import _box
-from nanorpc._answers import Shared, WorkerAnswer, arguments_of
+from nanorpc._answers import Shared, WorkerAnswer, arguments_of, keywords_of
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import checked
 from nanorpc._stage import Stage
@@ -59,7 +59,11 @@ class Worker:
         try:
             self._serve()
         finally:
-            self._shared.core.pycore_WorkerClose(self._worker)
+            self.close()
+
+    def close(self) -> None:
+        """End a worker that does not run, or not any more."""
+        self._shared.core.pycore_WorkerClose(self._worker)
 
     def _serve(self) -> None:
         shared, box, worker, simples, methods = self._shared, self._box, self._worker, self._simple, self._methods
@@ -125,7 +129,7 @@ class Worker:
         reply: Reply | None = None
         try:
             context = answer.context() if method.context is not None else None
-            keywords = {} if context is None else {str(method.context): context}
+            keywords = keywords_of(method, context)
             if method.kind == "raw":
                 reply = Reply(answer.reserved)
                 method.function(Request(request), reply, **keywords)
@@ -143,10 +147,7 @@ class Worker:
 
     def _result(self, method: Method, request: memoryview, context: Context | None) -> Any:
         # A function of its own: what has been made of the request is gone when it returns.
-        assert method.signature is not None
-        args, named = method.signature.decode_arguments(arguments_of(request))
-        if context is not None:
-            args, named = method.signature.with_context(args, named, context)
+        args, named = arguments_of(method, request, context)
         return self._codec.encode(method.function(*args, **named))
 
     def _send(self, answer: WorkerAnswer, reply: Reply) -> None:

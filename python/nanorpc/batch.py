@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, STAGED, Channel, deadline_after
+from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, SLOTS, STAGED, Channel, deadline_after
 from nanorpc._loader import check_fork, checked
 from nanorpc.errors import NanoRPCError, Status
 from nanorpc.method import decoder_of
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from nanorpc._tools import Tools
 
 Result = TypeVar("Result")
-
-_MOST = 256
-"""Calls that can be in flight at once."""
 
 _COPIED = 1
 """In place of an offset: the reply has been copied to the batch's own memory."""
@@ -113,7 +110,7 @@ class Batch:
         deadline = deadline_after(self._timeout)
         done = 0
         while done < len(entries):
-            done += _Round(self._tools.channel, entries[done : done + _MOST], deadline).run()
+            done += _Round(self._tools.channel, entries[done : done + SLOTS], deadline).run()
 
 
 class _Round:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import LENGTH_MASK, PLACE_SHIFT, PLACE_UNIT_SHIFT, STAGED, Channel, deadline_after
+from nanorpc._channel import STAGED, Channel, deadline_after, unplace
 from nanorpc.errors import Released
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
 
 Shape = int | Sequence[int]
+Self = TypeVar("Self", bound="Memory")
 
 
 def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndarray[Any, Any]:
@@ -59,13 +61,12 @@ class Hold:
         if not self._uses:
             self.channel.drop(self.slot, self.lost)
 
-    def perform(self, method: str, offset: int, length: int, timeout: float | None) -> int:
-        """Make the call, whose request has been written, and return the place of the reply."""
-        self.channel.check_open()
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Make the slot's call in the block, which ends without an exception when the reply has been seen."""
         self.lost = True
-        place = self.channel.perform(self.slot, method, offset, length, deadline_after(timeout))
+        yield
         self.lost = False
-        return place
 
 
 class Memory:
@@ -74,6 +75,12 @@ class Memory:
     def __init__(self, view: memoryview) -> None:
         self._view: memoryview | None = view
         self._length = len(view)
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._view = None
 
     def __len__(self) -> int:
         return self._length
@@ -113,12 +120,6 @@ class Lease(Memory):
     are views and arrays on it. It takes one of the client's 256 slots. Its methods may be called from any thread, one at a time.
     """
 
-    def __enter__(self) -> Lease:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._view = None
-
     def __bytes__(self) -> bytes:
         return bytes(self.view)
 
@@ -146,7 +147,7 @@ class Lease(Memory):
         """Return the reply at a place of a slot that is held for it."""
         if place < STAGED:  # so short that it has been copied
             return cls(hold.copied(place))
-        return cls(hold.view(place >> PLACE_SHIFT << PLACE_UNIT_SHIFT, place & LENGTH_MASK).toreadonly())
+        return cls(hold.view(*unplace(place)).toreadonly())
 
 
 class Loan(Memory):
@@ -176,12 +177,6 @@ class Loan(Memory):
             channel.drop(slot, False)
             raise
 
-    def __enter__(self) -> Loan:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._view = None
-
     def send(self, *, timeout: float | None = None) -> Lease:
         """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call.
         Blocks until the reply is there; signals are handled meanwhile. Raises what :meth:`Client.call` does, and:
@@ -191,7 +186,9 @@ class Loan(Memory):
         own, self._view = self.view, None
         hold = self._hold
         try:
-            place = hold.perform(self._method, self._offset, self._length, self._timeout if timeout is None else timeout)
+            deadline = deadline_after(self._timeout if timeout is None else timeout)
+            with hold.calling():
+                place = hold.channel.perform(hold.slot, self._method, self._offset, self._length, deadline)
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to

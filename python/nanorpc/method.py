@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from nanorpc.errors import DeadlineExceeded, Incompatible, InvalidOption, SharedMemoryExhausted
 from nanorpc.loan import Loan
@@ -32,6 +32,23 @@ def decoder_of(codec: Codec, method: str, returns: Any) -> Callable[[bytes], Any
             raise Incompatible(f"{method} returned something else than {getattr(returns, '__name__', returns)}: {error}") from error
 
     return result
+
+
+class Options(Protocol):
+    """A method with options."""
+
+    _timeout: float | None
+    _retries: int
+
+
+def options(method: Options, timeout: float | None, retries: int | None) -> tuple[float | None, int]:
+    """Return a method's timeout and retries, with what is given in their places.
+
+    :raises InvalidOption: retries that cannot be.
+    """
+    if retries is not None and retries < 0:
+        raise InvalidOption(f"retries={retries}: use 0 or more")
+    return method._timeout if timeout is None else timeout, method._retries if retries is None else retries
 
 
 class Method(Generic[Result]):
@@ -77,15 +94,7 @@ class Method(Generic[Result]):
         :param retries: how often to try again when there was no reply in time, or no room for one. A method that its service does not declare
             idempotent is tried again only if it cannot have run.
         """
-        if retries is not None and retries < 0:
-            raise InvalidOption(f"retries={retries}: use 0 or more")
-        return Method(
-            self._tools,
-            self._name,
-            self._timeout if timeout is None else timeout,
-            self._retries if retries is None else retries,
-            self._returns,
-        )
+        return Method(self._tools, self._name, *options(self, timeout, retries), self._returns)
 
     def future(self, *args: Any, **kwargs: Any) -> Future[Result]:
         """Call the method and return at once. The future has the result, or the exception; cancelling it gives the call up. Options but the timeout

@@ -171,15 +171,18 @@ class _Running:
         self._lock = threading.Lock()  # guards the making of the tasks
         self._tasks: Tasks | None = None
         self._handle = checked(self._core.pycore_ServerNew(service.name, *options))
+        made: list[Worker] = []
         try:
             for name in methods:
                 checked(self._core.pycore_ServerHandle(self._handle, name))  # numbers count from 0
             details = {"version": service.version, "doc": service.doc, "methods": [_detail(method) for method in methods.values()]}
             checked(self._core.pycore_ServerDescribe(self._handle, json.dumps(details)))
             shared = Shared(self._handle, service, traceback)
-            made = [Worker(shared, list(methods.values()), codec, self._tasks_of) for _ in range(workers)]
+            made.extend(Worker(shared, list(methods.values()), codec, self._tasks_of) for _ in range(workers))
             checked(self._core.pycore_ServerStart(self._handle))
         except BaseException:
+            for worker in made:
+                worker.close()
             self._core.pycore_ServerForget(self._handle)
             raise
         self._threads = [threading.Thread(target=worker.run, name=f"nanorpc-{service.name}-{i}", daemon=True) for i, worker in enumerate(made)]

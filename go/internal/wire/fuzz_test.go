@@ -1,21 +1,15 @@
 package wire
 
 import (
+	"os"
 	"testing"
 	"unsafe"
 )
 
 // Whatever a peer writes in the header: it is refused, or the layout is one whose every part lies in the mapping.
 func FuzzOpen(f *testing.F) {
-	l, err := NewLayout(1<<16, 1<<15)
-	if err != nil {
-		f.Fatal(err)
-	}
-	s, file, err := Create(l)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = s.Close(); _ = file.Close() })
+	s, file := fuzzed(f)
+	l := s.Layout()
 	valid := s.mapping.Bytes()[:unsafe.Sizeof(header{})]
 	f.Add(append([]byte{}, valid...), l.Size())
 	f.Add(make([]byte, len(valid)), l.Size())
@@ -43,6 +37,18 @@ func FuzzOpen(f *testing.F) {
 
 // Whatever a peer says of a payload: it is refused, or lies in the arena of the one who wrote it.
 func FuzzPayload(f *testing.F) {
+	s, _ := fuzzed(f)
+	l := s.Layout()
+	for _, offset := range []int64{0, -1, l.RequestStart(), l.ReplyStart(), l.ReplyStart() - 1, l.Size(), 1 << 62} {
+		for _, length := range []uint32{0, InlineCapacity, InlineCapacity + 1, 1 << 15, 1<<15 + 1, 1<<32 - 1} {
+			f.Add(uint64(offset), length)
+		}
+	}
+	f.Fuzz(func(t *testing.T, offset uint64, length uint32) { inside(t, s, offset, length) })
+}
+
+// fuzzed returns a small segment.
+func fuzzed(f *testing.F) (*Segment, *os.File) {
 	l, err := NewLayout(1<<16, 1<<15)
 	if err != nil {
 		f.Fatal(err)
@@ -52,12 +58,7 @@ func FuzzPayload(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = s.Close(); _ = file.Close() })
-	for _, offset := range []int64{0, -1, l.RequestStart(), l.ReplyStart(), l.ReplyStart() - 1, l.Size(), 1 << 62} {
-		for _, length := range []uint32{0, InlineCapacity, InlineCapacity + 1, 1 << 15, 1<<15 + 1, 1<<32 - 1} {
-			f.Add(uint64(offset), length)
-		}
-	}
-	f.Fuzz(func(t *testing.T, offset uint64, length uint32) { inside(t, s, offset, length) })
+	return s, file
 }
 
 // inside checks what a segment makes of a payload.

@@ -9,8 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import LENGTH_MASK, NO_ROOM, NO_SLOT, PLACE_SHIFT, PLACE_UNIT_SHIFT, Channel, deadline_after
-from nanorpc._collector import SLOTS
+from nanorpc._channel import LENGTH_MASK, NO_ROOM, NO_SLOT, SLOTS, Channel, deadline_after, unplace
 from nanorpc._loader import check_fork, checked, forked
 from nanorpc._tools import described
 from nanorpc.aio._reactor import reactor_of
@@ -72,9 +71,8 @@ class Calls:
                 result = await self.wait(slot, method, deadline)
             if result < 0:
                 raise channel.error(slot, result, method)
-            size = result & LENGTH_MASK
-            if keep and channel.keepable(size):
-                return channel.keep(slot, result >> PLACE_SHIFT << PLACE_UNIT_SHIFT, size)  # type: ignore[no-any-return]
+            if keep and channel.keepable(result & LENGTH_MASK):
+                return channel.keep(slot, *unplace(result))  # type: ignore[no-any-return]
             reply = channel.read(slot, result)
         except BaseException as error:
             channel.drop(slot, submitted)

@@ -8,8 +8,6 @@ from nanorpc._channel import deadline_after
 from nanorpc.loan import Hold, Lease, Memory
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from nanorpc.aio._calls import Calls
 
 
@@ -24,16 +22,9 @@ class Loan(Memory):
         self._offset = offset
         self._timeout = timeout
 
-    def __enter__(self) -> Loan:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._view = None
-
     async def send(self, *, timeout: float | None = None) -> Lease:
         """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call.
-        Raises what
-        :meth:`Client.call` does, and:
+        Raises what :meth:`Client.call` does, and:
 
         :raises Released: the loan has been released or sent.
         """
@@ -41,10 +32,8 @@ class Loan(Memory):
         hold = self._hold
         deadline = deadline_after(self._timeout if timeout is None else timeout)
         try:
-            hold.channel.check_open()
-            hold.lost = True
-            place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
-            hold.lost = False
+            with hold.calling():
+                place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from nanorpc._tools import info_of, positional
-from nanorpc.errors import DeadlineExceeded, InvalidOption, SharedMemoryExhausted
-from nanorpc.method import decoder_of
+from nanorpc.errors import DeadlineExceeded, SharedMemoryExhausted
+from nanorpc.method import decoder_of, options
 
 if TYPE_CHECKING:
     from nanorpc.aio._calls import Calls
@@ -51,16 +51,7 @@ class Method(Generic[Result]):
 
     def options(self, *, timeout: float | None = None, retries: int | None = None) -> Method[Result]:
         """See :meth:`nanorpc.Method.options`."""
-        if retries is not None and retries < 0:
-            raise InvalidOption(f"retries={retries}: use 0 or more")
-        return Method(
-            self._calls,
-            self._codec,
-            self._name,
-            self._timeout if timeout is None else timeout,
-            self._retries if retries is None else retries,
-            self._returns,
-        )
+        return Method(self._calls, self._codec, self._name, *options(self, timeout, retries), self._returns)
 
     async def loan(self, length: int) -> Loan:
         """See :meth:`Client.loan`."""
