@@ -21,7 +21,7 @@ var (
 	ErrServerClosed     = errors.New("nanorpc: server closed")                                                     // Serve or Listen after Shutdown
 	ErrUnknownMethod    = errors.New("nanorpc: unknown method")                                                    // the server has no method of this name
 	ErrPayloadTooLarge  = errors.New("nanorpc: payload too large")                                                 // request or reply exceeds the server's limit
-	ErrExhausted        = errors.New("nanorpc: out of shared memory or descriptors")                               // no room for a segment or a reply, or no descriptor
+	ErrExhausted        = errors.New("nanorpc: out of shared memory, descriptors or quota")                        // no room for a segment or a reply, no descriptor, or as many connections as this user may have
 	ErrServiceInUse     = errors.New("nanorpc: service name in use")                                               // another process serves this name
 	ErrIncompatible     = errors.New("nanorpc: incompatible peer")                                                 // another protocol version, or not NanoRPC
 	ErrNotAllowed       = errors.New("nanorpc: peer or directory not allowed")                                     // another user's server, a server that does not want this user, or a directory that others can write

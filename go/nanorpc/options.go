@@ -16,6 +16,9 @@ const (
 	DefaultArena        = 1 << 30   // bytes
 	DefaultMaxPayload   = 256 << 20 // bytes
 	DefaultDrainTimeout = 10 * time.Second
+
+	// DefaultMaxConnectionsPerUser is for users other than the server's own, which has no limit.
+	DefaultMaxConnectionsPerUser = endpoint.DefaultUserConnections
 )
 
 // SpinPolicy says whether a waiting end spins on shared memory before it sleeps in the kernel.
@@ -51,6 +54,8 @@ type settings struct {
 	logger       *slog.Logger
 	interceptors []Interceptor
 	concurrency  int
+	each         int // handlers at once for one connection
+	connections  int // of each user
 	access       rendezvous.Access
 	trust        rendezvous.Trust // Seals is a server's as well
 	authorize    endpoint.Authorizer
@@ -107,6 +112,19 @@ func WithDrainTimeout(d time.Duration) ServerOption {
 // limit but the clients' slots. The reserved methods do not count.
 func WithMaxConcurrency(n int) ServerOption { return option(func(s *settings) { s.concurrency = n }) }
 
+// WithMaxConcurrencyPerConnection sets how many handlers run at once for one connection, so that a client with 256 calls of a slow method leaves some of the server's
+// places (see WithMaxConcurrency) to others. Its further calls wait, with their deadlines in force. 0, the default, is no limit but its slots.
+func WithMaxConcurrencyPerConnection(n int) ServerOption {
+	return option(func(s *settings) { s.each = n })
+}
+
+// WithMaxConnectionsPerUser sets how many connections each user, the server's own included, may have at once; Dial is refused a further one with ErrExhausted. With
+// WithArena that bounds the shared memory of a user's connections: each has two arenas, and what its slots take. 0, the default, is
+// DefaultMaxConnectionsPerUser for other users, and no limit for the server's own.
+func WithMaxConnectionsPerUser(n int) ServerOption {
+	return option(func(s *settings) { s.connections = n })
+}
+
 // WithLogger sets where a server reports clients that it turned away and handlers that panicked, and a client loans and leases that were dropped
 // without Release. The default is nowhere.
 func WithLogger(l *slog.Logger) Option { return option(func(s *settings) { s.logger = l }) }
@@ -117,8 +135,13 @@ func (s settings) validate() (wire.Layout, error) {
 	if err != nil {
 		return l, fmt.Errorf("%w: %w", ErrInvalidOption, err)
 	}
-	if s.concurrency < 0 {
-		return l, fmt.Errorf("%w: at most %d handlers at once: use a positive number, or 0 for no limit", ErrInvalidOption, s.concurrency)
+	for _, n := range []int{s.concurrency, s.each} {
+		if n < 0 {
+			return l, fmt.Errorf("%w: at most %d handlers at once: use a positive number, or 0 for no limit", ErrInvalidOption, n)
+		}
+	}
+	if s.connections < 0 {
+		return l, fmt.Errorf("%w: at most %d connections of a user: use a positive number, or 0 for the default", ErrInvalidOption, s.connections)
 	}
 	return l, s.validateAccess()
 }

@@ -43,6 +43,7 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"other-user":       callOtherUser,
 	"contender":        listenWhenTold,
 	"few-files":        serveWithFewFiles,
+	"hoarder":          hoardConnections,
 	"few-files-client": callWithFewFiles,
 }
 

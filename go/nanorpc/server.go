@@ -38,7 +38,8 @@ func NewServer(service string, options ...ServerOption) *Server {
 		settings: s,
 		endpoint: endpoint.NewServer(service, endpoint.Options{
 			Directory: s.directory, Access: s.access, Seals: s.trust.Seals, Authorize: s.authorize,
-			Layout: layout, Spin: s.spin, Logger: s.logger, Concurrency: max(s.concurrency, 0),
+			Layout: layout, Spin: s.spin, Logger: s.logger, Concurrency: max(s.concurrency, 0), ConnectionConcurrency: max(s.each, 0),
+			UserConnections: max(s.connections, 0),
 		}),
 		invalid: err,
 	}

@@ -55,8 +55,9 @@ type options struct {
 	spin       nanorpc.SpinPolicy
 	level      slog.Level
 	drain      time.Duration
-	handlers   int // at once; 0: no limit
 	uids, gids []int
+
+	handlers, each, connections int // see the flags
 }
 
 func main() {
@@ -95,12 +96,9 @@ func parse(args []string, out io.Writer) (options, error) {
 		}
 		return nil
 	})
-	flags.Func("max-concurrency", "`number` of handlers that run at once, over all clients; further calls wait\n(default 0: no limit)", func(text string) (err error) {
-		if o.handlers, err = strconv.Atoi(text); err != nil || o.handlers < 0 {
-			return errors.New("use a positive number, or 0 for no limit")
-		}
-		return nil
-	})
+	flags.Func("max-concurrency", "`number` of handlers that run at once, over all clients; further calls wait\n(default 0: no limit)", numberInto(&o.handlers, "no limit"))
+	flags.Func("max-concurrency-each", "`number` of handlers that run at once for one client; further calls wait\n(default 0: no limit)", numberInto(&o.each, "no limit"))
+	flags.Func("max-connections", fmt.Sprintf("`number` of connections that each user may have at once\n(default 0: %d for other users, no limit for this one)", nanorpc.DefaultMaxConnectionsPerUser), numberInto(&o.connections, "the default"))
 	flags.Func("allow-uid", "`users` who may connect besides this one: names or numbers, with commas;\nneeds a directory (-dir) that they can enter and only this user can write", idsInto(&o.uids, lookupUser))
 	flags.Func("allow-gid", "`groups` whose members may connect: as -allow-uid", idsInto(&o.gids, lookupGroup))
 	flags.DurationVar(&o.drain, "drain", nanorpc.DefaultDrainTimeout, "how long calls in flight may take to end after SIGINT or SIGTERM")
@@ -111,6 +109,15 @@ func parse(args []string, out io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q: everything is said with flags", flags.Arg(0))
 	}
 	return o, nil
+}
+
+func numberInto(n *int, zero string) func(string) error {
+	return func(text string) (err error) {
+		if *n, err = strconv.Atoi(text); err != nil || *n < 0 {
+			return fmt.Errorf("use a positive number, or 0 for %s", zero)
+		}
+		return nil
+	}
 }
 
 func sizeInto(size *int64) func(string) error {
@@ -131,6 +138,8 @@ func run(ctx context.Context, o options) error {
 		nanorpc.WithSpin(o.spin),
 		nanorpc.WithDrainTimeout(o.drain),
 		nanorpc.WithMaxConcurrency(o.handlers),
+		nanorpc.WithMaxConcurrencyPerConnection(o.each),
+		nanorpc.WithMaxConnectionsPerUser(o.connections),
 		nanorpc.AllowUID(o.uids...),
 		nanorpc.AllowGID(o.gids...),
 		nanorpc.WithLogger(logger),

@@ -115,7 +115,7 @@ func (c *Call) Allocate(length int) (offset int64, err error) {
 		return offset, nil
 	}
 	if running := c.conn.server.running; running != nil && !c.detached && !c.method.reserved {
-		<-running
+		running.give() // but not the connection's own place
 		defer func() { running <- struct{}{} }()
 	}
 	err = link.ErrProtocol

@@ -28,6 +28,7 @@ type conn struct {
 	context context.Context // of its handlers
 	cancel  context.CancelFunc
 	workers sync.WaitGroup // goroutines that use the segment
+	running places         // for the connection's handlers
 	open    atomic.Int32   // calls taken and not answered, other than the one the leader runs
 	closing sync.Once
 

@@ -94,7 +94,7 @@ func (l *leader) next() (m *method, other *conn, leads bool) {
 // call's context has ended while it waited for the server's other calls, and it has been answered.
 func (l *leader) begin(m *method) bool {
 	c := l.conn
-	free := m.reserved || c.server.tryStart()
+	free := m.reserved || c.tryStart()
 	if !free || !m.quick() {
 		c.flush()
 		c.workers.Add(1)
@@ -102,7 +102,7 @@ func (l *leader) begin(m *method) bool {
 		m.running.Add(1)
 		l.leads = false
 		go c.lead()
-		if !free && !c.server.start(&l.call) {
+		if !free && !c.start(&l.call) {
 			c.refused.Add(1)
 			m.running.Add(-1)
 			c.callClosed()
@@ -147,7 +147,7 @@ func (l *leader) end() bool {
 		took = time.Since(l.start)
 		m.took(took)
 	}
-	c.server.ended(m)
+	c.stopped(m)
 	if !l.leads {
 		c.tell(&l.call, took)
 		m.running.Add(-1)

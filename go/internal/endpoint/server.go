@@ -38,8 +38,10 @@ type Options struct {
 	Spin      futex.Policy // of the leaders
 	Logger    *slog.Logger
 	TellEnded bool // Worker.Next is to return the ends of connections
-	// Concurrency is how many handlers run at once, 0: any number.
-	Concurrency int
+	// Concurrency is how many handlers run at once, ConnectionConcurrency how many of those for one connection; 0: any number.
+	Concurrency, ConnectionConcurrency int
+	// UserConnections is how many connections each user may have at once; 0: DefaultUserConnections, but any number for the server's own user.
+	UserConnections int
 }
 
 // Server accepts connections and runs handlers. Its methods are safe for concurrent use.
@@ -68,7 +70,8 @@ type Server struct {
 	sleeping *futex.Permits // of leaders
 	poller   poller
 	pulled   *pulled
-	running  chan struct{} // of capacity Concurrency: holds one for each handler that runs; nil: no limit
+	running  places // for Concurrency handlers
+	quota    quota
 }
 
 // maxSleepers is how many threads of a server sleep for calls at most. Further connections without calls wait in the runtime's poller, as those do that have
@@ -91,9 +94,8 @@ func NewServer(service string, options Options) *Server {
 		monitor:     newMonitor(),
 		sleeping:    futex.NewPermits(maxSleepers),
 		pulled:      newPulled(),
-	}
-	if options.Concurrency > 0 {
-		s.running = make(chan struct{}, options.Concurrency)
+		running:     newPlaces(options.Concurrency),
+		quota:       quota{most: options.UserConnections},
 	}
 	s.methods.Store(&map[uint64]*method{
 		wire.MethodID(DescribeMethod): {name: DescribeMethod, reserved: true, handler: s.authorized(DescribeMethod, s.describe)},
@@ -218,6 +220,11 @@ func (s *Server) begin(l *rendezvous.Listener, peer *rendezvous.Conn) {
 // welcome makes the client's segment and serves it until it is gone.
 func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 	failpoint.Hit(failpoint.ConnGreeted)
+	if err := s.quota.enter(peer.Peer().UID); err != nil {
+		s.refuse(peer, err)
+		return
+	}
+	defer s.quota.leave(peer.Peer().UID)
 	c, err := s.newConn(peer)
 	if err == nil {
 		if err = l.Spare(); err != nil {
@@ -225,9 +232,7 @@ func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 		}
 	}
 	if err != nil {
-		s.options.Logger.Error("client refused", "pid", peer.PeerPID(), "error", err)
-		peer.Refuse(err.Error())
-		_ = peer.Close()
+		s.refuse(peer, err)
 		return
 	}
 	failpoint.Hit(failpoint.ConnMapped)
@@ -251,6 +256,13 @@ func (s *Server) welcome(l *rendezvous.Listener, peer *rendezvous.Conn) {
 	s.options.Logger.Debug("client gone", "connection", c.id, "pid", peer.PeerPID())
 }
 
+// refuse tells a client why it gets no connection.
+func (s *Server) refuse(peer *rendezvous.Conn, reason error) {
+	s.options.Logger.Error("client refused", "pid", peer.PeerPID(), "uid", peer.Peer().UID, "error", reason)
+	peer.Refuse(reason.Error())
+	_ = peer.Close()
+}
+
 func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 	create := wire.Create
 	if s.options.Seals || peer.WantsSeals() || peer.Peer().UID != os.Geteuid() {
@@ -260,7 +272,8 @@ func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now()}
+	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now(),
+		running: newPlaces(s.options.ConnectionConcurrency)}
 	c.link.Cancelled, c.link.Waited, c.link.Sleeping, c.link.Elsewhere, c.link.Join = c.cancelled, c.waited, c.sleeping, c.elsewhere, c.join
 	c.context, c.cancel = context.WithCancel(s.context)
 	segment.Guard(c.lost)
