@@ -47,7 +47,9 @@ const (
 )
 
 var roles = map[string]func(where nanorpc.Option) error{
-	"server":    serve,
+	"server":    func(where nanorpc.Option) error { return serve(where) },
+	"frugal":    serveFrugally,
+	"greedy":    takeEverything,
 	"bystander": standBy,
 	"victim":    useEverything,
 	"stopped":   callWithDeadlines,

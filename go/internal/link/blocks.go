@@ -3,7 +3,6 @@ package link
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"nanorpc/go/internal/shm"
 )
@@ -14,8 +13,10 @@ func (c *Client) allocate(size int64, w Wait) (int64, error) {
 	if offset, ok := c.pool.tryAlloc(size); ok { // nearly always
 		return offset, nil
 	}
-	ticker := time.NewTicker(reapInterval)
-	defer ticker.Stop()
+	c.reaping.want(c)
+	defer c.reaping.unwant()
+	alarm := w.alarm()
+	defer alarm.stop()
 	for {
 		// Registered before the arena is looked at: a block that is freed after that wakes us.
 		c.blocks.Lock()
@@ -26,8 +27,7 @@ func (c *Client) allocate(size int64, w Wait) (int64, error) {
 		if errors.Is(err, errFull) {
 			select {
 			case <-room:
-			case <-ticker.C:
-				c.Reap()
+			case <-alarm.C:
 			case <-w.done():
 			case <-c.ended:
 			}

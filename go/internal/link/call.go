@@ -265,4 +265,5 @@ func (c *Client) Abandon(slot int) {
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}
+	c.reaping.added(c)
 }

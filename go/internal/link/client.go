@@ -22,6 +22,7 @@ type Client struct {
 	slots     slots
 	calls     [wire.Slots]call
 	abandoned slotSet // slots whose caller has left and whose reply has not come
+	reaping   reaping
 
 	committing sync.Mutex   // serialises changes of committed
 	committed  atomic.Int32 // slots that have pages, from the first on

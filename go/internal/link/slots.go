@@ -4,14 +4,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"nanorpc/go/internal/failpoint"
-	"nanorpc/go/internal/wire"
 )
-
-// reapInterval is how often those who wait for a slot or a block look for late replies, which ring no bell.
-const reapInterval = time.Millisecond
 
 // slots are the client's call slots: the set of the free ones, and a queue of those who wait for one, first come first served.
 type slots struct {
@@ -150,25 +145,22 @@ func (c *Client) TryAcquireSome(slots []int) int {
 
 func (c *Client) queueForSlot(w Wait) (int, error) {
 	turn := c.slots.enqueue()
-	ticker := time.NewTicker(reapInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case i := <-turn:
-			return i, nil
-		case <-c.ended:
-			c.leaveQueue(turn)
-			return 0, c.Err()
-		case <-w.done():
-			c.leaveQueue(turn)
-			return 0, w.Context.Err()
-		case <-ticker.C:
-			c.Reap()
-			if err := w.over(); err != nil {
-				c.leaveQueue(turn)
-				return 0, err
-			}
-		}
+	c.reaping.want(c)
+	defer c.reaping.unwant()
+	alarm := w.alarm()
+	defer alarm.stop()
+	select {
+	case i := <-turn:
+		return i, nil
+	case <-c.ended:
+		c.leaveQueue(turn)
+		return 0, c.Err()
+	case <-w.done():
+		c.leaveQueue(turn)
+		return 0, w.Context.Err()
+	case <-alarm.C:
+		c.leaveQueue(turn)
+		return 0, ErrDeadline
 	}
 }
 
@@ -192,22 +184,4 @@ func (c *Client) putAll(slots []int) {
 	if c.Err() != nil {
 		c.unmapWhenUnused()
 	}
-}
-
-// Reap frees the slots of abandoned calls whose late replies have come; who waits in Acquire or Reserve does it as well. Unlike other operations it holds no slot that keeps the segment
-// mapped.
-func (c *Client) Reap() {
-	c.unmapping.Lock()
-	defer c.unmapping.Unlock()
-	if c.unmapped {
-		return
-	}
-	c.abandoned.each(func(i int) {
-		// The generation is the slot's own: nobody else uses the slot while it is in the set.
-		if wire.Done(atomic.LoadUint32(&c.segment.Reply(i).Word), c.calls[i].generation) {
-			c.abandoned.remove(i)
-			c.freeBlock(i)
-			c.slots.put(i)
-		}
-	})
 }

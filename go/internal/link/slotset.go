@@ -20,6 +20,16 @@ func (s *slotSet) fill() {
 func (s *slotSet) add(slot int)    { s[slot/64].Or(1 << (slot % 64)) }
 func (s *slotSet) remove(slot int) { s[slot/64].And(^(1 << (slot % 64))) }
 
+// empty reports whether there is none in any of its words, each looked at once.
+func (s *slotSet) empty() bool {
+	for i := range s {
+		if s[i].Load() != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // takeLowest removes the lowest slot and returns it, and whether there was one.
 func (s *slotSet) takeLowest() (int, bool) {
 	for i := range s {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"nanorpc/go/internal/futex"
 )
@@ -54,6 +55,26 @@ func (w Wait) done() <-chan struct{} {
 		return nil
 	}
 	return w.Context.Done()
+}
+
+// alarm tells when a wait's deadline has passed. The zero value never does.
+type alarm struct {
+	C     <-chan time.Time
+	timer *time.Timer
+}
+
+func (w Wait) alarm() alarm {
+	if w.Deadline == 0 {
+		return alarm{}
+	}
+	timer := time.NewTimer(time.Duration(w.Deadline - futex.Now()))
+	return alarm{timer.C, timer}
+}
+
+func (a alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
 }
 
 // sleep waits in the kernel while *word == value. When the context ends it sets the bit nudge in the word, which the sleeper ignores, and
