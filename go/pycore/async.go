@@ -21,17 +21,19 @@ func ClientCollect(id, eventfd int64) int64 {
 	return 0
 }
 
-// TryAcquire reserves a slot and returns its number, or -statusPending when none is free now, or a status.
-func TryAcquire(id int64) int64 {
+// TryAcquire is Acquire, but returns -statusPending when no slot is free now.
+func TryAcquire(id, ticket int64) int64 {
 	c, ok := clients.get(id)
 	if !ok {
 		return -statusInvalidHandle
 	}
-	if slot, ok := c.TryAcquire(); ok {
-		return int64(slot)
+	slot, ok := c.TryAcquire()
+	if !ok {
+		c.Reap()
+		slot, ok = c.TryAcquire()
 	}
-	c.Reap()
-	if slot, ok := c.TryAcquire(); ok {
+	if ok {
+		c.tickets[slot].Store(ticket)
 		return int64(slot)
 	}
 	if err := c.Err(); err != nil {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._channel import Channel
@@ -47,9 +46,7 @@ class Tools:
     def __init__(self, channel: Channel, pickle: bool) -> None:
         self.channel = channel
         self._pickle = pickle
-        self._lock = threading.Lock()  # guards the making of the collector
         self._codec: Codec | None = None
-        self._collector: Collector | None = None
         self._methods: list[MethodInfo] | None = None
 
     @property
@@ -64,12 +61,9 @@ class Tools:
     @property
     def collector(self) -> Collector:
         """What ends futures."""
-        with self._lock:
-            if self._collector is None:
-                from nanorpc._collector import Collector
+        from nanorpc._collector import collector_of
 
-                self._collector = Collector(self.channel)
-            return self._collector
+        return collector_of(self.channel)
 
     def info(self, method: str) -> MethodInfo:
         """Return what the server says of a method. Blocks, the first time, until it has answered.
