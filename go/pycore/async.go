@@ -92,6 +92,8 @@ func ClientFinished(id, address, n int64) int64 {
 	if collector == nil || address == 0 || n <= 0 || n > wire.Slots {
 		return -statusInvalidHandle
 	}
+	c.telling.Lock()
+	defer c.telling.Unlock()
 	var slots [wire.Slots]int64
 	count, err := collector.Take(slots[:n])
 	if err != nil {

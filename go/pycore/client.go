@@ -3,6 +3,7 @@ package pycore
 import (
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ var clients table[*client]
 type client struct {
 	*endpoint.Client
 	collector atomic.Pointer[endpoint.Collector] // nil before ClientCollect
+	telling   sync.Mutex                         // held while replies are told of, and slots given back: whose reply is told of stays in its slot until then
 	stage     []byte                             // Python's: see ClientStage; nil before it
 	tickets   [wire.Slots]atomic.Int64           // of the holders of slots in Python, 0: none. See DropAll
 }
@@ -238,6 +240,8 @@ func (c *client) drop(slot int, ticket int64) {
 		return
 	}
 	if collector := c.collector.Load(); collector != nil {
+		c.telling.Lock()
+		defer c.telling.Unlock()
 		collector.Forget(slot)
 	}
 	c.Client.Drop(slot)

@@ -85,19 +85,17 @@ class Channel:
     Whoever holds one refers to it: see :mod:`nanorpc._tickets`.
     """
 
-    def __init__(self, service: str, handle: int, registry: ErrorRegistry | None) -> None:
+    _forgotten = True  # until there is all that close needs
+
+    def __init__(self, service: str, handle: int, registry: ErrorRegistry | None, connection: object) -> None:
         self.service = service
         self.core = core()
         self.handle = handle
         self.registry = registry
         self.closed = False
-        try:
-            size = self.core.pycore_ClientSize(handle)
-            self.map = map_segment(self.core.pycore_ClientDescriptor(handle), size)
-        except BaseException:
-            self.core.pycore_ClientClose(handle)
-            self.core.pycore_ClientForget(handle)
-            raise
+        self._connection = connection  # keeps the handle valid
+        size = self.core.pycore_ClientSize(handle)
+        self.map = map_segment(partial(self.core.pycore_ClientDescriptor, handle), size)
         self.inline: int = self.core.pycore_InlineCapacity()
         self.max_payload = checked(self.core.pycore_ClientMaxPayload(handle))  # the longest request and reply, in bytes
         self._staged = Stage(self.core.pycore_StageSize())  # see go/pycore, ClientStage
@@ -114,10 +112,10 @@ class Channel:
         self._lock = threading.RLock()  # guards _waiting, _returning and _forgotten
         self._kept: dict[int, int] = {}  # by ticket: bytes that replies take which stay where they lie
         self._keepable = size // 4  # how many these may be: half of what there is for replies
-        self._forgotten = False
         self.collector: Collector | None = None  # see collector_of
         self.making = threading.Lock()  # guards the making of that
         self.reap: Callable[[], None] = nothing  # gives back what this thread would, were it not about to wait
+        self._forgotten = False
 
     def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
         """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are
@@ -396,6 +394,9 @@ class Channel:
             self.drop_idle()
             self._forget_if_unused()
 
+    def __del__(self) -> None:
+        self.close()  # again, if it has been closed: an exception may have ended that halfway
+
     def drop_idle(self) -> None:
         """Give idle slots back to the core."""
         while self._idle:
@@ -436,20 +437,36 @@ def dial(
     given_up: threading.Event | None = None,
 ) -> Channel:
     """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
-    loaded = core()
-    attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, nanoseconds(timeout)))
-    got: list[int] = []
+    dialling = _Dialling(service, service_directory(directory), spin, nanoseconds(timeout))
     result = -Status.PENDING
-    try:
-        while result == -Status.PENDING:
-            got[:] = map(loaded.pycore_DialWait, (attempt,))  # see Channel._acquire
-            result = got[0]
-            if result == -Status.PENDING and given_up is not None and given_up.is_set():
-                raise exception(Status.CLOSED)
-    except BaseException:
-        loaded.pycore_DialCancel(attempt)
-        if got and got[0] >= 0:
-            loaded.pycore_ClientClose(got[0])
-            loaded.pycore_ClientForget(got[0])
-        raise
-    return Channel(service, checked(result), registry)
+    while result == -Status.PENDING:
+        result = dialling.wait()
+        if result == -Status.PENDING and given_up is not None and given_up.is_set():
+            raise exception(Status.CLOSED)
+    return Channel(service, checked(result), registry, dialling)
+
+
+class _Dialling:
+    """An attempt to connect, and the connection that has come of it: it ends with this object, if it has not ended before."""
+
+    def __init__(self, service: str, directory: str, spin: str, timeout: int) -> None:
+        self._core = core()
+        self._attempts: list[int] = []
+        self._results: list[int] = []
+        # An exception after that, or in wait, finds the number in the list: there is no step of the interpreter between.
+        self._attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,)))
+        checked(self._attempts[0])
+
+    def wait(self) -> int:
+        """Return the number of the connection, or a failure: also that it is pending, after a while."""
+        self._results.extend(map(self._core.pycore_DialWait, self._attempts))
+        return self._results[-1]
+
+    def __del__(self) -> None:
+        if forked():
+            return
+        for attempt in self._attempts:
+            self._core.pycore_DialCancel(attempt)
+        for handle in self._results[-1:]:
+            self._core.pycore_ClientClose(handle)
+            self._core.pycore_ClientForget(handle)

@@ -23,13 +23,11 @@ class BaseClient(ABC, Generic[AnyMethod]):
 
     def __del__(self) -> None:
         channel = self.__dict__.get("_channel")
-        if channel is None:
-            return
-        try:
-            if not channel.closed:
+        if channel is not None and not channel.closed:
+            try:
                 warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-        finally:
-            self._end()  # also of one that has been closed: an exception may have ended that halfway
+            finally:
+                self._end()
 
     def _end(self) -> None:
         """End the connection, to which nobody refers any more."""

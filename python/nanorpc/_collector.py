@@ -72,7 +72,9 @@ class Collector:
         self._channel = channel
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC)
         self._calls: dict[Slot, _Call] = {}
-        self._lock = threading.Lock()  # guards calls, deadlines, and the eventfd's end
+        self._lock = (
+            threading.RLock()
+        )  # guards calls, deadlines, and the eventfd's end. Reentrant: a future may be collected, and cancelled, anywhere
         self._ended = False
         self._over: deque[tuple[_Call, Any]] = deque()  # calls that have been taken, with the reply or an exception
         self._deadlines: list[tuple[int, Slot, _Call]] = []  # a heap
@@ -160,14 +162,16 @@ class Collector:
     def _collect(self) -> int:
         """Read the replies that have come. Returns 0, or the status of a connection that has ended."""
         channel = self._channel
-        count: int
-        while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
-            for i in range(0, 2 * count, 2):
-                with self._lock:
-                    call = self._calls.pop(self._pairs[i], None)  # type: ignore[call-overload]  # a Slot is equal to its number
-                if call is not None:
-                    self._over.append((call, self._read(call, self._pairs[i + 1])))
-        return count
+        calls: dict[int, _Call] = self._calls  # type: ignore[assignment]  # a Slot is equal to its number
+        while True:
+            with (
+                self._lock
+            ):  # what the core says of a slot is of the call that is there now: after a cancellation, another one may have it at any time
+                count: int = channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)
+                if count <= 0:
+                    return count
+                finished = [(calls.pop(self._pairs[i], None), self._pairs[i + 1]) for i in range(0, 2 * count, 2)]
+            self._over.extend((call, self._read(call, result)) for call, result in finished if call is not None)
 
     def _reap(self) -> None:
         """Give slots back, if this is called in a callback of a future: nobody else does while that waits for one."""
