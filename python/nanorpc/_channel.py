@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -452,21 +453,15 @@ class _Dialling:
     def __init__(self, service: str, directory: str, spin: str, timeout: int) -> None:
         self._core = core()
         self._attempts: list[int] = []
-        self._results: list[int] = []
-        # An exception after that, or in wait, finds the number in the list: there is no step of the interpreter between.
+        # An exception after that finds the number in the list: there is no step of the interpreter between.
         self._attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,)))
         checked(self._attempts[0])
 
     def wait(self) -> int:
         """Return the number of the connection, or a failure: also that it is pending, after a while."""
-        self._results.extend(map(self._core.pycore_DialWait, self._attempts))
-        return self._results[-1]
+        result: int = self._core.pycore_DialWait(self._attempts[0])
+        return result
 
     def __del__(self) -> None:
-        if forked():
-            return
-        for attempt in self._attempts:
-            self._core.pycore_DialCancel(attempt)
-        for handle in self._results[-1:]:
-            self._core.pycore_ClientClose(handle)
-            self._core.pycore_ClientForget(handle)
+        if not _loader.forked_after_load:
+            deque(map(self._core.pycore_DialEnd, self._attempts), 0)  # at once, also if there is an exception of a signal's handler
