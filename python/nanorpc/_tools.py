@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nanorpc._channel import Channel
+from nanorpc._loader import check_fork
 from nanorpc.errors import UnknownMethod
 from nanorpc.introspection import DESCRIBE, MethodInfo, ServiceInfo, decode
 
@@ -61,9 +62,13 @@ class Tools:
     @property
     def collector(self) -> Collector:
         """What ends futures."""
-        from nanorpc._collector import collector_of
+        collector = self.channel.collector
+        if collector is None:
+            check_fork()  # before the import, which may wait for a thread that is not in a forked process
+            from nanorpc._collector import collector_of
 
-        return collector_of(self.channel)
+            collector = collector_of(self.channel)
+        return collector
 
     def info(self, method: str) -> MethodInfo:
         """Return what the server says of a method. Blocks, the first time, until it has answered.
