@@ -73,12 +73,12 @@ class Method(Generic[Result]):
         self._timeout = timeout
         self._retries = retries
         self._returns = returns
-        self._call = tools.channel.call
+        self._call = tools.call
         self._encode = tools.codec.encode
         self._decode = decoder_of(tools.codec, name, returns)
 
     def __repr__(self) -> str:
-        return f"<nanorpc.Method {self._name!r} of {self._tools.channel.service!r}>"
+        return f"<nanorpc.Method {self._name!r} of {self._tools.line.channel.service!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         """Call the method. Blocks until its result is there; signals are handled meanwhile."""
@@ -101,11 +101,11 @@ class Method(Generic[Result]):
         do not count.
         """
         request = self._encode(self._tools.bind(self._name, args, kwargs))
-        return self._tools.collector.start(self._name, request, self._timeout, self._decode)
+        return self._tools.future(self._name, request, self._timeout, self._decode)
 
     def loan(self, length: int) -> Loan:
         """See :meth:`Client.loan`."""
-        return Loan.make(self._tools.channel, self._name, length, self._timeout)
+        return Loan.make(self._tools.line.live(self._timeout), self._name, length, self._timeout)
 
     @property
     def info(self) -> MethodInfo:

@@ -9,7 +9,7 @@ from nanorpc.errors import DeadlineExceeded, SharedMemoryExhausted
 from nanorpc.method import decoder_of, options
 
 if TYPE_CHECKING:
-    from nanorpc.aio._calls import Calls
+    from nanorpc.aio._renewing import Caller
     from nanorpc.aio.loan import Loan
     from nanorpc.codec import Codec
     from nanorpc.introspection import MethodInfo
@@ -24,7 +24,7 @@ class Method(Generic[Result]):
 
     __slots__ = ("_calls", "_codec", "_decode", "_encode", "_name", "_retries", "_returns", "_timeout")
 
-    def __init__(self, calls: Calls, codec: Codec, name: str, timeout: float | None, retries: int, returns: Any) -> None:
+    def __init__(self, calls: Caller, codec: Codec, name: str, timeout: float | None, retries: int, returns: Any) -> None:
         self._calls = calls
         self._codec = codec
         self._name = name
