@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -128,6 +129,49 @@ def test_who_waits_gives_up(start_demo: Callable[[], subprocess.Popen[str]], way
         for thread in threads:
             thread.join(60)
         assert [type(error) for error in outcome] == [nanorpc.ClientClosed] * 3
+
+
+MORTAL = """
+import os, sys, threading, time, nanorpc
+service = nanorpc.Service("mortal")
+@service.method(idempotent=True)
+def look() -> str:
+    return sys.argv[1] if sys.argv[1] != "dies" else os._exit(3)
+@service.method
+def pay() -> str:
+    return look()
+with nanorpc.Server(service):
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("method", ["look", "pay"])
+def test_idempotent_methods_are_tried_with_the_next_server(start: Start, method: str) -> None:
+    start(sys.executable, "-c", MORTAL, "dies")
+    with nanorpc.connect("mortal", reconnect=60) as client, ThreadPoolExecutor() as pool:
+        call = pool.submit(getattr(client, method).options(retries=3))
+        over = pool.submit(lambda: [time.sleep(0.001) for _ in iter(lambda: client._line.over(client._channel), True)])
+        over.result(60)
+        start(sys.executable, "-c", MORTAL, "lives")
+        if method == "look":
+            assert call.result(60) == "lives"
+        else:
+            with pytest.raises(nanorpc.ServerGone):
+                call.result(60)
+
+
+def test_idempotent_coroutines_are_tried_with_the_next_server(start: Start) -> None:
+    async def main() -> None:
+        async with aio.connect("mortal", reconnect=60) as client:
+            call = asyncio.create_task(client.look.options(retries=3)())
+            while not client._line.over(client._channel):
+                await asyncio.sleep(0.001)
+            start(sys.executable, "-c", MORTAL, "lives")
+            assert await asyncio.wait_for(call, 60) == "lives"
+
+    start(sys.executable, "-c", MORTAL, "dies")
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), "long"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from nanorpc._tools import info_of, positional
-from nanorpc.errors import DeadlineExceeded, SharedMemoryExhausted
+from nanorpc.errors import DeadlineExceeded, ServerGone, SharedMemoryExhausted
 from nanorpc.method import decoder_of, options
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Method(Generic[Result]):
         while True:
             try:
                 return cast(Result, self._decode(await self._calls.call(self._name, request, self._timeout, True)))
-            except (DeadlineExceeded, SharedMemoryExhausted) as error:
+            except (DeadlineExceeded, SharedMemoryExhausted, ServerGone) as error:
                 if not left or (error.sent and not (await self.info()).idempotent):
                     raise
             left -= 1
