@@ -55,6 +55,8 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"stopped":   callWithDeadlines,
 	"player":    play,
 	"late":      callTooLate,
+	"soaker":    soak,
+	"comer":     comeAndGo,
 }
 
 func TestMain(m *testing.M) {
