@@ -85,9 +85,17 @@ test-model: ## the same at the size of continuous integration
 
 .PHONY: torture
 torture: SHARE ?= 1
-torture: $(VENV)/ready ## kill, stop and starve processes for an hour or so: docs/reliability.md. SHARE=0.01 does a hundredth of it
-	$(GO) test -c -tags failpoints -o build/torture ./go/torture
-	build/torture -test.timeout 0 -share $(SHARE) -json out/torture.json
+torture: RUN ?= .
+torture: export NANORPC_TORTURE = $(SHARE)
+torture: export NANORPC_TORTURE_ROWS = $(CURDIR)/out/torture.jsonl
+torture: $(VENV)/installed ## try to lose something for some hours: docs/reliability.md. SHARE=0.01 does a hundredth of it, RUN=Soak tests of that name
+	mkdir -p build/tests out && rm -f $(NANORPC_TORTURE_ROWS)
+	failed=; \
+	for package in $$(grep -rl --include='*_test.go' nanorpc/go/internal/trial go | xargs -n1 dirname | sort -u); do \
+	    binary=$(CURDIR)/build/tests/$${package##*/}; \
+	    $(GO) test -c -tags failpoints -o $$binary ./$$package && (cd $$package && $$binary -test.timeout 0 -test.run '$(RUN)') || failed=1; \
+	done; \
+	$(GO) run ./go/internal/trial/report -rows $(NANORPC_TORTURE_ROWS) -json out/torture.json; [ -z "$$failed" ]
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv
