@@ -191,9 +191,8 @@ func (c *Call) fail(status wire.Status, text string) {
 	if !c.loaned || len(text) <= wire.InlineCapacity {
 		offset, err = c.Allocate(len(text))
 	}
-	if err != nil {
-		// The status says enough when there is no room for the text.
-		offset, text = 0, ""
+	if err != nil { // no room for all of it
+		offset, text = c.Inline(), text[:wire.InlineCapacity]
 	}
 	write(c, offset, text)
 	c.Publish(status, offset, len(text))
