@@ -38,6 +38,8 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"checksums":            callWithChecksums,
 	"calls":                callForEver,
 	"connections":          connectForEver,
+	"lender":               lend,
+	"sealed-lender":        lendSealed,
 	"full-shm":             fillSharedMemory,
 	"punched-shm":          punchSharedMemory,
 	"other-user":           callOtherUser,
