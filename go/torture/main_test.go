@@ -43,6 +43,7 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"late":      callTooLate,
 	"soaker":    soak,
 	"comer":     comeAndGo,
+	"keeper":    serveSecrets,
 }
 
 func TestMain(m *testing.M) {
