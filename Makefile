@@ -37,7 +37,7 @@ gui: $(VENV)/installed ## open the dashboard
 	$(BIN)/python -m nanorpc.gui
 
 .PHONY: test
-test: check test-go test-race test-python test-gui test-model ## run every check and test
+test: check test-go test-race test-repeat test-python test-gui test-model ## run every check and test
 
 .PHONY: check
 check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
@@ -60,6 +60,14 @@ test-go: $(VENV)/installed ## Go tests
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
 	$(GO) test -count=1 -race ./...
+
+# Tests of what happens at the same time: each time it happens in another order.
+CONCURRENT := Cancel|CancelReachesHandler|CloseWithCallsInFlight|ShutdownServesCallsInFlight|DeadlineAndLateReply|QuickMethodThatTurnsSlow|ContextEndsWithTheCall|Go|GoDeadlinesAndLateReplies|GoWhenTheConnectionEnds|BatchWithLittleRoomForReplies|LoansWaitForRoom|HoardedLeases|ForgottenLeasesAreFound|MaxConcurrency.*|PoolConcurrently|Collector.*|Worker.*|StuckWorkers
+CONCURRENT_PACKAGES := ./go/nanorpc ./go/internal/link ./go/internal/endpoint
+
+.PHONY: test-repeat
+test-repeat: $(VENV)/installed ## Go tests of concurrency, five times, with the race detector
+	$(GO) test -count=5 -race -run '^Test($(CONCURRENT))$$' $(CONCURRENT_PACKAGES)
 
 FUZZTIME ?= 30s
 
