@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,12 +106,15 @@ func TestRows(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Setenv(RowsVariable, filepath.Join(t.TempDir(), "rows"))
 	t.Setenv(ShareVariable, "0.5")
-	for limit, failures := range map[time.Duration]int{time.Second: 0, time.Millisecond: 1} {
+	for _, limits := range []struct {
+		count     int
+		p99, most time.Duration
+		failures  int
+	}{{100, time.Second, time.Second, 0}, {100, time.Millisecond, time.Second, 1}, {99, time.Millisecond, time.Second, 0}, {99, time.Millisecond, time.Millisecond, 1}} {
 		test := &recorder{}
-		r := Begin(test, "times", "calls", 1)
-		r.Took("one", []time.Duration{100 * time.Millisecond}, limit, time.Second)
-		if len(test.failures) != failures {
-			t.Errorf("limit %v: %v", limit, test.failures)
+		Begin(test, "times", "calls", 1).Took("all", slices.Repeat([]time.Duration{100 * time.Millisecond}, limits.count), limits.p99, limits.most)
+		if len(test.failures) != limits.failures {
+			t.Errorf("%+v: %v", limits, test.failures)
 		}
 	}
 	none := &recorder{}
