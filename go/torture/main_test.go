@@ -48,6 +48,7 @@ const (
 
 var roles = map[string]func(where nanorpc.Option) error{
 	"server":    func(where nanorpc.Option) error { return serve(where) },
+	"besieged":  serveIntruders,
 	"frugal":    serveFrugally,
 	"greedy":    takeEverything,
 	"bystander": standBy,
