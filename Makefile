@@ -54,8 +54,8 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
-	$(GO) test -count=1 ./...
-	$(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 ./...
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
@@ -85,9 +85,9 @@ test-model: ## the same at the size of continuous integration
 
 .PHONY: torture
 torture: SHARE ?= 1
-torture: $(VENV)/ready ## kill, stop and starve processes for an hour or so: docs/reliability.md. SHARE=0.01 does a hundredth of it
+torture: $(VENV)/installed ## kill, stop and starve processes for an hour or so: docs/reliability.md. SHARE=0.01 does a hundredth of it
 	$(GO) test -c -tags failpoints -o build/torture ./go/torture
-	build/torture -test.timeout 0 -share $(SHARE) -json out/torture.json
+	cd go/torture && NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) ../../build/torture -test.timeout 0 -share $(SHARE) -json $(abspath out)/torture.json
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv

@@ -47,7 +47,7 @@ func besiege(t *testing.T, r *row) *besieged {
 		b.others = append(b.others, start(t, "bystander", b.dir))
 	}
 	b.before, b.memory = settled(b.pid()), ownMemory(t, b.pid())
-	b.watch = watchMemory(t, b.pid())
+	b.watch = watchMemory(b.pid())
 	return b
 }
 
@@ -256,7 +256,7 @@ func TestHostileClientFlips(t *testing.T) {
 	connections := 0
 	for i := range full {
 		var name string
-		connections += b.disturb(t, time.Duration(size(each, 60))*time.Millisecond, func(p *intruder, stop *atomic.Bool) {
+		connections += b.disturb(t, time.Duration(size(each, 40))*time.Millisecond, func(p *intruder, stop *atomic.Bool) {
 			fields, _ := fieldsOf(p.segment, p.slot)
 			if len(fields) != full {
 				r.lose("there are %d fields, not %d", len(fields), full)
@@ -269,7 +269,7 @@ func TestHostileClientFlips(t *testing.T) {
 			return
 		}
 	}
-	r.note("%d ms for each field, %d connections", size(each, 60), connections)
+	r.note("%d ms for each field, %d connections", size(each, 40), connections)
 }
 
 // scribble writes what chance decides wherever chance decides.

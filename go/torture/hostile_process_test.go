@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -20,12 +19,12 @@ type watcher struct {
 }
 
 // watchMemory starts a watcher.
-func watchMemory(t testing.TB, pid int) *watcher {
+func watchMemory(pid int) *watcher {
 	w := &watcher{stopped: make(chan struct{})}
 	w.done.Go(func() {
 		for {
-			if _, err := os.Stat(fmt.Sprintf("/proc/%d/status", pid)); err == nil {
-				w.most = max(w.most, ownMemory(t, pid))
+			if now, err := readOwnMemory(pid); err == nil {
+				w.most = max(w.most, now)
 			}
 			select {
 			case <-w.stopped:
