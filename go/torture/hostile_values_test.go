@@ -23,6 +23,9 @@ func hostileValues(l wire.Layout, size int64, now uint64) []uint64 {
 	for _, capacity := range []int64{wire.InlineCapacity, l.MaxPayload, l.RequestStart(), l.RequestStart() + l.RequestArena, l.ReplyStart(), l.Size(), wire.Slots} {
 		named = append(named, uint64(capacity-1), uint64(capacity), uint64(capacity+1))
 	}
+	for _, length := range []int64{wire.InlineCapacity + 1, 5000, 100_000} { // the last place in each arena for requests and replies of the tests
+		named = append(named, uint64(l.RequestStart()+l.RequestArena-length), uint64(l.Size()-length))
+	}
 	named = append(named, uint64(wire.BellPolling(wire.Slots-1)), uint64(wire.BellPolling(wire.Slots)), math.MaxUint32, math.MaxUint32+1, now^wire.FlagNotify, now^wire.StateReleased)
 	var values []uint64
 	add := func(v uint64) {
