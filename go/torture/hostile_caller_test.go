@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,11 @@ func callTraps(where nanorpc.Option) error {
 		if err := client.Close(); err != nil {
 			return err
 		}
+	}
+	// Nothing is left of all these connections: no segment, and no goroutine but those of this function.
+	if !within(patience, func() bool { return stateOf(os.Getpid()).segments == 0 && runtime.NumGoroutine() < 10 }) {
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		return fmt.Errorf("%d segments and %d goroutines are left", stateOf(os.Getpid()).segments, runtime.NumGoroutine())
 	}
 	if err := useOnce(nanorpc.WithDirectory(os.Getenv(honestVariable)), 0); err != nil {
 		return fmt.Errorf("a server that keeps to the protocol: %w", err)
