@@ -30,10 +30,11 @@ def pin(segment: mmap.mmap, offset: int, length: int, unused: Callable[[], None]
 class _Block:
     """The part of an exporter that is the same for all sizes."""
 
-    unused: Callable[[], None]
+    unused: Callable[[], None] | None = None
 
     def __del__(self) -> None:
-        self.unused()
+        if self.unused is not None:  # else an exception has come before it was told
+            self.unused()
 
 
 @cache

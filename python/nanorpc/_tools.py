@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,7 +14,6 @@ from nanorpc.introspection import DESCRIBE, MethodInfo, ServiceInfo, decode
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer, Parts
-    from nanorpc._collector import Collector
     from nanorpc.codec import Codec
 
 _DESCRIBE_TIMEOUT = 5.0
@@ -59,9 +57,7 @@ class Tools:
         self.line = line
         self.call: Call = line.channel.call if line.patience is None else line.call
         self._pickle = pickle
-        self._lock = threading.Lock()  # guards the making of the collector
         self._codec: Codec | None = None
-        self._collector: Collector | None = None
         self._methods: tuple[Channel, list[MethodInfo]] | None = None  # of the server at the other end of a connection
 
     @property
@@ -75,14 +71,10 @@ class Tools:
 
     def future(self, method: str, payload: Buffer | Parts, timeout: float | None, convert: Callable[[bytes], Any]) -> Future[Any]:
         """Make a call whose reply no thread waits for. Blocks only while all slots are in use, there is no room for the request, or no server."""
-        end = None if timeout is None else time.monotonic() + timeout
-        channel = self.line.live(timeout)
-        with self._lock:
-            if self._collector is None or self._collector.channel is not channel:
-                from nanorpc._collector import Collector
+        from nanorpc._collector import collector_of
 
-                self._collector = Collector(channel)  # one of an earlier connection has ended with that
-            collector = self._collector
+        end = None if timeout is None else time.monotonic() + timeout
+        collector = collector_of(self.line.live(timeout))
         return collector.start(method, payload, None if end is None else end - time.monotonic(), convert)
 
     def info(self, method: str) -> MethodInfo:
