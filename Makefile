@@ -85,7 +85,7 @@ test-model: ## the same at the size of continuous integration
 
 .PHONY: torture
 torture: SHARE ?= 1
-torture: $(VENV)/installed ## kill, stop and starve processes for an hour or so: docs/reliability.md. SHARE=0.01 does a hundredth of it
+torture: $(VENV)/installed ## kill, stop, starve and deceive processes for some hours: docs/reliability.md. SHARE=0.01 does a hundredth of it
 	$(GO) test -c -tags failpoints -o build/torture ./go/torture
 	cd go/torture && NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) ../../build/torture -test.timeout 0 -share $(SHARE) -json $(abspath out)/torture.json
 
