@@ -22,7 +22,9 @@ func TestBatchAfterTheEndOfItsConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	client.Close() // no slot is held: the segment is unmapped
-	client.NewBatch().collect(link.Wait{}, make([]batchCall, 2*prefetchAhead))
+	batch := client.NewBatch()
+	batch.session = client.current.Load()
+	batch.collect(link.Wait{}, make([]batchCall, 2*prefetchAhead))
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)

@@ -34,17 +34,21 @@ const (
 )
 
 var roles = map[string]func(where nanorpc.Option) error{
-	"server":           serveUntilStdinEnds,
-	"checksums":        callWithChecksums,
-	"calls":            callForEver,
-	"connections":      connectForEver,
-	"full-shm":         fillSharedMemory,
-	"punched-shm":      punchSharedMemory,
-	"other-user":       callOtherUser,
-	"contender":        listenWhenTold,
-	"few-files":        serveWithFewFiles,
-	"hoarder":          hoardConnections,
-	"few-files-client": callWithFewFiles,
+	"server":               serveUntilStdinEnds,
+	"checksums":            callWithChecksums,
+	"calls":                callForEver,
+	"connections":          connectForEver,
+	"lender":               lend,
+	"sealed-lender":        lendSealed,
+	"full-shm":             fillSharedMemory,
+	"punched-shm":          punchSharedMemory,
+	"other-user":           callOtherUser,
+	"contender":            listenWhenTold,
+	"few-files":            serveWithFewFiles,
+	"hoarder":              hoardConnections,
+	"few-files-client":     callWithFewFiles,
+	"little-memory":        serveWithLittleMemory,
+	"little-memory-client": callWithLittleMemory,
 }
 
 func TestMain(m *testing.M) {
@@ -276,11 +280,11 @@ func startServer(t *testing.T, options ...nanorpc.ServerOption) (*nanorpc.Server
 	return srv, where, dir
 }
 
-func dial(t *testing.T, where nanorpc.Option) *nanorpc.Client {
+func dial(t *testing.T, options ...nanorpc.DialOption) *nanorpc.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client, err := nanorpc.Dial(ctx, service, where)
+	client, err := nanorpc.Dial(ctx, service, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -23,19 +22,6 @@ import (
 
 // patience bounds waits for things that take milliseconds: on a loaded machine they may take long, but not for ever.
 const patience = 30 * time.Second
-
-var (
-	share    = flag.Float64("share", 0, "what part of the full sizes to run, 1: all; 0: what takes seconds, with wide limits")
-	jsonFile = flag.String("json", "", "write the results to this file as well")
-)
-
-// size returns how many of a row's things to try: its share, or the small number.
-func size(full, small int) int {
-	if *share == 0 {
-		return small
-	}
-	return max(int(float64(full)*(*share)), 1)
-}
 
 // Tests run other processes as this test binary with one of these roles.
 const (
@@ -57,18 +43,15 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"stopped":   callWithDeadlines,
 	"player":    play,
 	"late":      callTooLate,
+	"soaker":    soak,
+	"comer":     comeAndGo,
+	"keeper":    serveSecrets,
 }
 
 func TestMain(m *testing.M) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
-		flag.Parse()
-		code := m.Run()
-		if err := report(os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-		os.Exit(code)
+		os.Exit(m.Run())
 	}
 	if err := roles[role](nanorpc.WithDirectory(os.Getenv(directoryVariable))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
