@@ -92,7 +92,7 @@ func TestHostileServerFields(t *testing.T) {
 		r := begin(t, "hostile server, client in "+language+": fields", "values", fields*valuesOfField)
 		v := lure(t, r, language, nil)
 		defer v.end()
-		values := min(size(valuesOfField, 3), valuesOfField)
+		values := min(size(valuesOfField, 2), valuesOfField)
 		for i := range fields {
 			for k := range values {
 				for moment := range trapMoments {
