@@ -96,6 +96,7 @@ torture: SHARE ?= 1
 torture: RUN ?= .
 torture: export NANORPC_TORTURE = $(SHARE)
 torture: export NANORPC_TORTURE_ROWS = $(CURDIR)/out/torture.jsonl
+torture: export NANORPC_TEST_PYTHON = $(abspath $(BIN)/python)
 torture: $(VENV)/installed ## try to lose something for some hours: docs/reliability.md. SHARE=0.01 does a hundredth of it, RUN=Soak tests of that name
 	mkdir -p build/tests out && rm -f $(NANORPC_TORTURE_ROWS)
 	failed=; \
