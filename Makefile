@@ -54,8 +54,8 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
-	$(GO) test -count=1 ./...
-	$(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 ./...
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
@@ -96,7 +96,7 @@ torture: SHARE ?= 1
 torture: RUN ?= .
 torture: export NANORPC_TORTURE = $(SHARE)
 torture: export NANORPC_TORTURE_ROWS = $(CURDIR)/out/torture.jsonl
-torture: export NANORPC_TEST_PYTHON = $(abspath $(BIN)/python)
+torture: export NANORPC_TEST_PYTHON = $(CURDIR)/$(BIN)/python
 torture: $(VENV)/installed ## try to lose something for some hours: docs/reliability.md. SHARE=0.01 does a hundredth of it, RUN=Soak tests of that name
 	mkdir -p build/tests out && rm -f $(NANORPC_TORTURE_ROWS)
 	failed=; \

@@ -34,8 +34,8 @@ func TryAcquire(id int64) int64 {
 	if slot, ok := c.TryAcquire(); ok {
 		return int64(slot)
 	}
-	if err := c.Err(); err != nil {
-		return status(err)
+	if over := c.over(); over != 0 {
+		return over
 	}
 	return -statusPending
 }

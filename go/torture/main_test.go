@@ -34,6 +34,8 @@ const (
 
 var roles = map[string]func(where nanorpc.Option) error{
 	"server":    func(where nanorpc.Option) error { return serve(where) },
+	"besieged":  serveIntruders,
+	"trapped":   callTraps,
 	"frugal":    serveFrugally,
 	"greedy":    takeEverything,
 	"bystander": standBy,
@@ -70,8 +72,14 @@ type child struct {
 // launch starts a process with a role, and variables like NAME=value. It is killed at the end of the test.
 func launch(t testing.TB, role, dir string, variables ...string) *child {
 	t.Helper()
-	c := &child{Cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
-	c.Env = append(append(os.Environ(), roleVariable+"="+role, directoryVariable+"="+dir), variables...)
+	return launchProgram(t, exec.Command(os.Args[0]), append([]string{roleVariable + "=" + role, directoryVariable + "=" + dir}, variables...)...)
+}
+
+// launchProgram is launch for any program.
+func launchProgram(t testing.TB, program *exec.Cmd, variables ...string) *child {
+	t.Helper()
+	c := &child{Cmd: program, ended: make(chan struct{})}
+	c.Env = append(os.Environ(), variables...)
 	c.Stderr = &c.stderr
 	stdin, err := c.StdinPipe()
 	if err != nil {
@@ -104,11 +112,17 @@ func launch(t testing.TB, role, dir string, variables ...string) *child {
 func start(t testing.TB, role, dir string, variables ...string) *child {
 	t.Helper()
 	c := launch(t, role, dir, variables...)
+	c.mustGetReady(t, role)
+	return c
+}
+
+// mustGetReady waits until the process says that it is ready.
+func (c *child) mustGetReady(t testing.TB, name string) {
+	t.Helper()
 	if line, err := c.stdout.ReadString('\n'); err != nil || line != "ready\n" {
 		c.kill()
-		t.Fatalf("%s did not get ready: %q, %v, stderr: %s", role, line, err, c.stderr.String())
+		t.Fatalf("%s did not get ready: %q, %v, stderr: %s", name, line, err, c.stderr.String())
 	}
-	return c
 }
 
 func ready() { fmt.Println("ready") }

@@ -45,7 +45,7 @@ class Collector:
 
     def __init__(self, channel: Channel) -> None:
         check_fork()
-        self._channel = channel
+        self.channel = channel
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC)
         self._calls: dict[int, _Call] = {}  # by slot
         self._lock = threading.Lock()  # guards calls, deadlines, and the eventfd's end
@@ -61,7 +61,7 @@ class Collector:
     def start(self, method: str, payload: Buffer | Parts, timeout: float | None, convert: Callable[[bytes], Any]) -> Future[Any]:
         """Make a call. Blocks only while all slots are in use, or there is no room for the request."""
         check_fork()
-        channel = self._channel
+        channel = self.channel
         payload = payload if type(payload) is bytes else plain(payload)
         length = len(payload)
         deadline = deadline_after(timeout)
@@ -105,12 +105,12 @@ class Collector:
             call.future.set_running_or_notify_cancel()  # tells those who wait for several
 
     def _forget(self, slot: int) -> None:
-        self._channel.core.pycore_Ignore(self._channel.handle, slot)
-        self._channel.drop(slot, True)
+        self.channel.core.pycore_Ignore(self.channel.handle, slot)
+        self.channel.drop(slot, True)
 
     def _read(self, call: _Call, result: int) -> bytes | Exception:
         """Return the reply, or the exception, of a call that has been taken, and give its slot back."""
-        channel, (slot, _) = self._channel, call.entry
+        channel, (slot, _) = self.channel, call.entry
         if result < 0:
             try:
                 return channel.error(slot, result, call.method)
@@ -139,7 +139,7 @@ class Collector:
 
     def _collect(self) -> int:
         """Read the replies that have come. Returns 0, or the status of a connection that has ended."""
-        channel = self._channel
+        channel = self.channel
         count: int
         while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
             for i in range(0, 2 * count, 2):
@@ -164,7 +164,7 @@ class Collector:
             while self._over:
                 self._end(*self._over.popleft())
             if count < 0:
-                self._channel.reap = nothing
+                self.channel.reap = nothing
                 self._lose(count)
                 with self._lock:
                     self._ended = True

@@ -105,7 +105,7 @@ func (c *Call) Detach() *Call {
 	kept := *c
 	kept.began = time.Now()
 	c.context, c.spare = nil, nil // the kept call's
-	kept.conn.open.Add(1)
+	kept.conn.opened()
 	kept.conn.workers.Add(1)
 	return &kept
 }

@@ -144,6 +144,7 @@ func (w *Worker) finish() {
 	if c := w.leader.conn; c != nil {
 		c.aside.Store(false)
 		if !w.leader.giveTurn() {
+			c.callClosed() // opened by who has taken over
 			w.leave(nil)
 		}
 	}
