@@ -2,6 +2,7 @@ package nanorpc_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -78,7 +79,8 @@ func TestServerWithLittleMemory(t *testing.T) {
 	}
 }
 
-// TestPayloadsAreSharedMemory has a server with little memory of its own serve what is larger.
+// TestPayloadsAreSharedMemory has a server with little memory of its own serve what is larger. If a handler then takes more than that itself, the Go runtime ends the process, which its
+// caller is told.
 func TestPayloadsAreSharedMemory(t *testing.T) {
 	dir := t.TempDir()
 	startRole(t, "little-memory", dir)
@@ -90,6 +92,9 @@ func TestPayloadsAreSharedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	lease.Release()
+	if _, err := client.Call(ctx, "pattern", binary.LittleEndian.AppendUint64(nil, 2*limitedOwn)); !errors.Is(err, nanorpc.ErrServerGone) {
+		t.Errorf("memory of its own beyond the limit: %v", err)
+	}
 }
 
 func TestClientWithLittleMemory(t *testing.T) {
