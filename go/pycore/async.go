@@ -36,8 +36,8 @@ func TryAcquire(id, ticket int64) int64 {
 		c.tickets[slot].Store(ticket)
 		return int64(slot)
 	}
-	if err := c.Err(); err != nil {
-		return status(err)
+	if over := c.over(); over != 0 {
+		return over
 	}
 	return -statusPending
 }

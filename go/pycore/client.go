@@ -174,10 +174,31 @@ func (c *client) submit(slot int, method, offset, length, deadline int64) (woke 
 	if !ok {
 		return false, -statusInvalidHandle
 	}
-	if err := c.Err(); err != nil {
-		return false, status(err)
+	if refused := c.over(); refused != 0 {
+		return false, refused
 	}
 	return c.Submit(slot, link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline}), 0
+}
+
+// over returns 0, or the status of a connection that has ended, for calls that have not been submitted.
+func (c *client) over() int64 {
+	err := c.Err()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, link.ErrGone):
+		return -statusUnsent
+	}
+	return status(err)
+}
+
+// ClientOver returns 0, or the status of a client whose connection has ended.
+func ClientOver(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return c.over()
 }
 
 // Await waits on for the reply of a call that returned -statusPending.

@@ -11,16 +11,15 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// pythonVariable names the Python interpreter that has NanoRPC installed. The Makefile sets it.
-const pythonVariable = "NANORPC_TEST_PYTHON"
+	"nanorpc/go/internal/trial"
+)
 
 // TestSignalsInPython has 1,000 signals a second interrupt clients in Python with calls in flight, and their server.
 func TestSignalsInPython(t *testing.T) {
 	const full = 100
 	seconds := "1"
-	if *share == 0 {
+	if trial.Share() == 0 {
 		seconds = "0.1"
 	}
 	total := size(full, 16) // each of 8 kinds of use, with a handler that does nothing and with one that raises
@@ -53,9 +52,9 @@ func runPython(t *testing.T, r *row, total int, program string, arguments ...str
 	t.Helper()
 	python := os.Getenv(pythonVariable)
 	if python == "" {
-		t.Skipf("%s does not name a Python interpreter with NanoRPC: run this with make", pythonVariable)
+		t.Skip("set " + pythonVariable + " to a Python interpreter that has the package, as make test-go does")
 	}
-	command := exec.Command(python, append([]string{filepath.Join(programs(t), program)}, arguments...)...)
+	command := exec.Command(python, append([]string{filepath.Join("../../python/tests/torture", program)}, arguments...)...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	stdout, err := command.StdoutPipe()
@@ -96,21 +95,4 @@ func runPython(t *testing.T, r *row, total int, program string, arguments ...str
 		r.lose("%s: %d of %d %s, %v, stderr: %s", program, r.Tried, total, r.What, err, stderr.String())
 	}
 	return took
-}
-
-// programs returns where the programs in Python are: make torture runs the tests in the project's directory, go test in the package's.
-func programs(t *testing.T) string {
-	t.Helper()
-	for _, root := range []string{".", "../.."} {
-		if path := filepath.Join(root, "python/tests/torture"); isDirectory(path) {
-			return path
-		}
-	}
-	t.Fatal("python/tests/torture is neither here nor two directories up")
-	return ""
-}
-
-func isDirectory(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

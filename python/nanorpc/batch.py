@@ -110,7 +110,13 @@ class Batch:
         deadline = deadline_after(self._timeout)
         done = 0
         while done < len(entries):
-            done += _Round(self._tools.channel, entries[done : done + SLOTS], deadline).run()
+            try:
+                channel = self._tools.line.live(self._timeout)
+            except NanoRPCError as error:
+                for entry in entries[done:]:
+                    entry._came = error
+                return
+            done += _Round(channel, entries[done : done + SLOTS], deadline).run()
 
 
 class _Round:

@@ -134,7 +134,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
 	generation := call.generation
 	word := &c.segment.Reply(slot).Word
-	for rung := false; ; {
+	for rung, changed := false, false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
 			failpoint.Hit(failpoint.ReplySeen)
@@ -143,10 +143,16 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 		if err := c.Err(); err != nil {
 			return Reply{}, err
 		}
+		if changed { // to something else than the reply: a server may do that all the time
+			if err := w.over(); err != nil {
+				return Reply{}, err
+			}
+		}
 		caught := call.spinner.Spin(func(rounds int) bool {
 			return futex.SpinWhile32(word, seen, rounds) != seen
 		}, w.Deadline)
 		if caught {
+			changed = true
 			continue
 		}
 		if err := w.over(); err != nil {

@@ -236,8 +236,7 @@ class Calls:
         self._reactor.remove(self._collect)
         if self._loop.is_closed():  # nobody waits any more
             return
-        error = exception(status_of(result))
         waiting: list[asyncio.Future[Any]] = [*self._open.values(), *self._queue]
         for future in waiting:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(exception(status_of(result)))  # each has its own: whether a call has been sent differs
