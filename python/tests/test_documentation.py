@@ -25,7 +25,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def run(command: list[str], directory: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "NANORPC_DIR": directory, "PYTHONWARNINGS": "error"}
+    # Not in development mode, in which asyncio tells of what is slow, as on a loaded machine everything may be.
+    environment = {**os.environ, "NANORPC_DIR": directory, "PYTHONWARNINGS": "error", "PYTHONDEVMODE": ""}
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, env=environment)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def test_all_are_there() -> None:
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_example(name: str, tmp_path: Path) -> None:
-    result = subprocess.run([sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    environment = {**os.environ, "PYTHONDEVMODE": ""}  # in which asyncio tells of what is slow, as on a loaded machine everything may be
+    command = [sys.executable, "-W", "error", EXAMPLES / name]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
     assert (result.returncode, result.stderr) == (0, "")
     for text in PRINTED[name]:
         assert text in result.stdout
