@@ -134,7 +134,9 @@ def _arrays(value: Any, path: str = "") -> list[tuple[str, Array]]:
 
 
 def image_of_array(array: Array) -> QImage | None:
-    """Return the picture that an array of bytes is: grey for two dimensions, or for three with 1, 3 or 4 at the end grey, RGB or RGBA. None for others."""
+    """Return the picture that an array of bytes is: of two dimensions a grey one, of three with 1, 3 or 4 at the end a grey one, RGB or RGBA; None
+    for others.
+    """
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or not array.size:
         return None
     channels = array.shape[2] if array.ndim == 3 else 1

@@ -108,8 +108,5 @@ class Call:
     @property
     def summary(self) -> str:
         """The call in a line."""
-        if self.mode is Mode.FORM:
-            said = ", ".join(f"{name}={word}" for name, word in self.words)
-        else:
-            said = " ".join(self.text.split())
-        return f"{self.info.name}({said})"
+        words = [f"{name}={word}" for name, word in self.words]
+        return f"{self.info.name}({', '.join(words) if self.mode is Mode.FORM else ' '.join(self.text.split())})"

@@ -18,7 +18,8 @@ _LONGEST_WORD = 100_000
 
 
 def as_python(call: Call, directory: str | None) -> str:
-    """Return a program that makes a call once and prints its result. May read files. Raises what :meth:`Call.arguments` does."""
+    """Return a program that makes a call once and prints its result. May read files. Raises what :meth:`Call.payload` does."""
+    call.payload()  # what cannot be called is not copied either
     imports = ["import nanorpc"]
     name = call.info.name
     if call.has_arguments:
@@ -46,7 +47,7 @@ def as_python(call: Call, directory: str | None) -> str:
 
 def as_command(call: Call, directory: str | None) -> str:
     """Return a command for a shell that makes a call once and prints its result. Raises what :meth:`Call.payload` does."""
-    payload = call.payload()  # also where words will do: what cannot be called is not copied either
+    payload = call.payload()  # also where words will do, for the same reason
     if call.has_arguments and call.typed:
         words, options = _words(call)
         if all(len(word.encode()) <= _LONGEST_WORD for word in (*words, *options)):

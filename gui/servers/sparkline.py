@@ -13,9 +13,9 @@ _SIZE = QSize(96, 24)
 
 
 class SparklineDelegate(QStyledItemDelegate):
-    """Draws the numbers that a role of the model has as a line from 0 up. The newest is at the right, and as far apart as ``points`` of them would be.
+    """Draws the numbers that a role of the model has as a line from 0 up, the newest at the right.
 
-    :param points: how many numbers fill a cell.
+    :param points: how many numbers fill a cell; fewer leave its left empty.
     """
 
     def __init__(self, role: int, points: int, parent: QWidget | None = None) -> None:
