@@ -146,7 +146,9 @@ class Field(QWidget):
             self.editor.setPlainText(text_of(word, self.kind))
 
     def _text(self) -> str:
-        return self.editor.toPlainText() if isinstance(self.editor, TextField) else self.editor.text()
+        if isinstance(self.editor, TextField):
+            return self.editor.toPlainText()
+        return self.editor.text() if isinstance(self.editor, QLineEdit) else ""
 
     def _enable(self) -> None:
         given = self.given.isChecked()

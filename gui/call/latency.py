@@ -39,3 +39,11 @@ def figures(times_ns: Sequence[int]) -> list[tuple[str, str]]:
     said = [("fastest", time_text(int(times.min())))]
     said += [(f"p{percent:g}", time_text(value)) for percent, value in zip(_PERCENTILES, np.percentile(times, _PERCENTILES), strict=True)]
     return [*said, ("slowest", time_text(int(times.max()))), ("mean", time_text(times.mean())), ("first", time_text(times_ns[0]))]
+
+
+from PyQt5.QtWidgets import QWidget
+
+
+class Latency(QWidget):
+    def show_times(self, times_ns):
+        self.times = times_ns

@@ -43,6 +43,7 @@ class Result(QTabWidget):
         self._empty = QLabel("Send a call: its reply comes here.")
         self._empty.setAlignment(Qt.AlignCenter)
         self._empty.setWordWrap(True)
+        self._looked_at: QWidget = self._empty
         self._pages: list[tuple[str, QWidget]] = [
             ("Reply", self._empty),
             ("Error", self.failure),
@@ -59,6 +60,8 @@ class Result(QTabWidget):
 
     def clear(self, text: str = "Send a call: its reply comes here.") -> None:
         """Show that there is no reply."""
+        if self.currentWidget() is not self._empty:
+            self._looked_at = self.currentWidget()
         self._empty.setText(text)
         self.value.clear()
         self._show_only([self._empty])
@@ -97,7 +100,7 @@ class Result(QTabWidget):
 
     def _show_only(self, shown: Sequence[QWidget]) -> None:
         """Show the tabs of these pages, and the first of these, unless the user looks at times or bytes, which all calls have."""
-        kept = self.currentWidget()
+        kept = self._looked_at
         for index, (_, page) in enumerate(self._pages):
             self.setTabVisible(index, page in shown)
         self.setCurrentWidget(kept if kept in (self.hex, self.latency) and kept in shown and self.failure not in shown else shown[0])

@@ -89,7 +89,7 @@ class ValueModel(QAbstractItemModel):
         self.endResetModel()
 
     def _node(self, index: QModelIndex) -> _Node:
-        return index.internalPointer() if index.isValid() else self._root  # type: ignore[no-any-return]
+        return index.internalPointer() if index.isValid() else self._root
 
     def index(self, row: int, column: int, parent: QModelIndex = QModelIndex()) -> QModelIndex:  # noqa: B008
         """The index of a child."""

@@ -95,7 +95,7 @@ class MethodsModel(QAbstractItemModel):
         self.endResetModel()
 
     def _node(self, index: QModelIndex) -> _Node:
-        return index.internalPointer() if index.isValid() else self._root  # type: ignore[no-any-return]
+        return index.internalPointer() if index.isValid() else self._root
 
     def index(self, row: int, column: int, parent: QModelIndex = QModelIndex()) -> QModelIndex:  # noqa: B008
         """The index of a child."""
@@ -117,7 +117,8 @@ class MethodsModel(QAbstractItemModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles, and what they mean."""
-        return {Qt.DisplayRole: _COLUMNS[section][0], Qt.ToolTipRole: _COLUMNS[section][1]}.get(role)
+        title, tip, _ = _COLUMNS[section]
+        return title if role == Qt.DisplayRole else tip if role == Qt.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """What a cell shows."""

@@ -95,9 +95,9 @@ class ServersModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles, and what they mean."""
-        if orientation != Qt.Horizontal:
+        if orientation != Qt.Horizontal or role not in (Qt.DisplayRole, Qt.ToolTipRole):
             return None
-        return {Qt.DisplayRole: COLUMNS[section].title, Qt.ToolTipRole: COLUMNS[section].tip}.get(role)
+        return COLUMNS[section].title if role == Qt.DisplayRole else COLUMNS[section].tip
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """What a cell shows."""

@@ -98,7 +98,7 @@ def test_a_method_whose_name_is_no_identifier(methods: dict[str, nanorpc.MethodI
 @pytest.mark.parametrize(
     ("mode", "text", "reply"),
     [
-        (Mode.TEXT, "it's 100 % \\ \"wörld\"\n", b"it's 100 % \\ \"w\xc3\xb6rld\"\n"[::-1]),
+        (Mode.TEXT, 'it\'s 100 % \\ "wörld"\n', b'it\'s 100 % \\ "w\xc3\xb6rld"\n'[::-1]),
         (Mode.TEXT, "-leading", b"gnidael-"),
         (Mode.TEXT, "with\0null", b"llun\0htiw"),
         (Mode.TEXT, "x" * 200_000, b"x" * 200_000),
