@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PyQt5.QtCore import QSettings
 
 import nanorpc
 
@@ -19,6 +20,12 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir(mode=0o700)
     monkeypatch.setenv("NANORPC_DIR", str(path))
     return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> QSettings:
+    """What a window remembers, not the user's."""
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
 
 
 @pytest.fixture

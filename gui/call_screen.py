@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QFontDatabase
 from PyQt5.QtWidgets import (
     QComboBox,
@@ -22,6 +22,7 @@ from PyQt5.QtWidgets import (
 
 import nanorpc
 from nanorpc.gui.fields import count, seconds
+from nanorpc.gui.screen import Screen
 from nanorpc.gui.workers import Workers
 from nanorpc.units import size_text, time_text
 
@@ -36,13 +37,13 @@ class Reply:
     times_ns: list[int]
 
 
-class CallTab(QWidget):
+class CallScreen(Screen):
     """Calls methods. Every call runs off the window's thread.
 
     :param directory: where services are found; ``None`` for the default.
     """
 
-    message = pyqtSignal(str)
+    title = "&Call"
 
     def __init__(self, directory: str | None) -> None:
         super().__init__()
@@ -123,9 +124,22 @@ class CallTab(QWidget):
         layout.addWidget(panel)
         layout.addWidget(splitter, 1)
 
+    def activated(self) -> None:
+        """List the services."""
+        self.refresh()
+
     def refresh(self) -> None:
         """List the running services anew."""
         self._workers.start(lambda: nanorpc.services(self._directory), self._listed, self._unlisted)
+
+    def primary(self) -> None:
+        """Call the method."""
+        if self.send_button.isEnabled():
+            self.send()
+
+    def stop(self) -> None:
+        """Give up the calls in flight."""
+        self.cancel()
 
     def send(self) -> None:
         """Call the method."""
@@ -150,7 +164,7 @@ class CallTab(QWidget):
         if client is not None:
             self._workers.start(client.close, lambda _: None, lambda _: None)
 
-    def close_calls(self) -> None:
+    def shutdown(self) -> None:
         """Give up the calls in flight and wait until their threads have ended."""
         if self._client is not None:
             self._client.close()

@@ -4,26 +4,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PyQt5.QtCore import QSettings
 from pytestqt.qtbot import QtBot
 
 import nanorpc
-from nanorpc.gui.call_tab import CallTab
+from nanorpc.gui.call_screen import CallScreen
 from nanorpc.gui.window import Window
 
 LIMIT = 60_000  # ms
 
 
 @pytest.fixture
-def tab(qtbot: QtBot, directory: Path) -> Iterator[CallTab]:
-    window = Window(str(directory))
+def tab(qtbot: QtBot, directory: Path, settings: QSettings) -> Iterator[CallScreen]:
+    window = Window(str(directory), settings)
     qtbot.addWidget(window)
     window.show()
-    window.show_tab("call")
+    window.show_screen("call")
     yield window.call
     window.close()
 
 
-def test_lists_services_and_calls_one(service: nanorpc.Server, tab: CallTab, qtbot: QtBot) -> None:
+def test_lists_services_and_calls_one(service: nanorpc.Server, tab: CallScreen, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: tab.method.findText("hello") >= 0, timeout=LIMIT)
     assert tab.service.currentText() == "greeter"
     tab.method.setCurrentText("hello")
@@ -33,7 +34,7 @@ def test_lists_services_and_calls_one(service: nanorpc.Server, tab: CallTab, qtb
     assert "s" in tab.result.text().split("·")[1]
 
 
-def test_repeats_and_shows_bytes_as_hex(service: nanorpc.Server, tab: CallTab, qtbot: QtBot) -> None:
+def test_repeats_and_shows_bytes_as_hex(service: nanorpc.Server, tab: CallScreen, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: tab.method.findText("hello") >= 0, timeout=LIMIT)
     tab.method.setCurrentText("binary")
     tab.encoding.setCurrentText("Hex")
@@ -45,7 +46,7 @@ def test_repeats_and_shows_bytes_as_hex(service: nanorpc.Server, tab: CallTab, q
 
 
 @pytest.mark.parametrize(("method", "text"), [("fail", "no good"), ("nothing", "UnknownMethod")])
-def test_errors_are_shown(service: nanorpc.Server, tab: CallTab, qtbot: QtBot, method: str, text: str) -> None:
+def test_errors_are_shown(service: nanorpc.Server, tab: CallScreen, qtbot: QtBot, method: str, text: str) -> None:
     qtbot.waitUntil(lambda: tab.method.findText("hello") >= 0, timeout=LIMIT)
     tab.method.setCurrentText(method)
     tab.send()
@@ -53,14 +54,14 @@ def test_errors_are_shown(service: nanorpc.Server, tab: CallTab, qtbot: QtBot, m
     assert tab.send_button.isEnabled()
 
 
-def test_bad_hex_is_explained(tab: CallTab) -> None:
+def test_bad_hex_is_explained(tab: CallScreen) -> None:
     tab.encoding.setCurrentText("Hex")
     tab.payload.setPlainText("xyz")
     tab.send()
     assert "hex" in tab.result.text()
 
 
-def test_no_server(tab: CallTab, qtbot: QtBot) -> None:
+def test_no_server(tab: CallScreen, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: "./server" in tab.about.text(), timeout=LIMIT)
     tab.service.setCurrentText("nobody")
     tab.method.setCurrentText("echo")
@@ -68,7 +69,7 @@ def test_no_server(tab: CallTab, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: "ServerNotFound" in tab.result.text(), timeout=LIMIT)
 
 
-def test_cancel_frees_the_window(service: nanorpc.Server, tab: CallTab, qtbot: QtBot) -> None:
+def test_cancel_frees_the_window(service: nanorpc.Server, tab: CallScreen, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: tab.method.findText("hello") >= 0, timeout=LIMIT)
     tab.method.setCurrentText("wait")
     tab.timeout.setValue(3000)
