@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from PyQt5.QtCore import QModelIndex, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QModelIndex, QSettings, Qt, QTimer
+from PyQt5.QtGui import QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QFormLayout,
@@ -14,6 +15,7 @@ from PyQt5.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QShortcut,
     QSplitter,
     QStackedWidget,
     QTableView,
@@ -32,6 +34,8 @@ from nanorpc.gui.call.snippets import as_command, as_python
 from nanorpc.gui.call.target import Target
 from nanorpc.gui.copying import copy
 from nanorpc.gui.fields import count, seconds
+from nanorpc.gui.screen import Screen
+from nanorpc.gui.theme import Theme, mark
 from nanorpc.gui.workers import Workers
 from nanorpc.introspection import MethodInfo
 from nanorpc.units import size_text
@@ -39,13 +43,13 @@ from nanorpc.units import size_text
 _POLL = 100  # ms
 
 
-class CallScreen(QWidget):
+class CallScreen(Screen):
     """Calls methods. Every call runs off the window's thread, and can be cancelled.
 
     :param directory: where services are found; ``None`` for the default.
     """
 
-    message = pyqtSignal(str)
+    title = "&Call"
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         super().__init__()
@@ -136,9 +140,48 @@ class CallScreen(QWidget):
         halves.setSizes([390, 610])
         halves.setStretchFactor(1, 1)
         halves.setChildrenCollapsible(False)
+        self._splitters = {"halves": halves, "right": right}
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(halves)
+        for key in ("Ctrl+Return", "Ctrl+Enter"):
+            shortcut = QShortcut(QKeySequence(key), self, context=Qt.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(self.send)
+
+    def activated(self) -> None:
+        """List what runs."""
+        self.refresh()
+
+    def primary(self) -> None:
+        """Call the method."""
+        self.send()
+
+    def stop(self) -> None:
+        """Cancel."""
+        self.cancel()
+
+    def shutdown(self) -> None:
+        """Give up what runs, and wait until its threads have ended."""
+        self.cancel()
+        self.result.latency.plot.shutdown()
+        self._workers.wait(5)
+
+    def save_state(self, settings: QSettings) -> None:
+        """Keep the timeout and the places of dividers."""
+        settings.setValue("timeout", self.timeout.value())
+        for name, splitter in self._splitters.items():
+            settings.setValue(name, splitter.saveState())
+
+    def restore_state(self, settings: QSettings) -> None:
+        """Have the same timeout and places."""
+        self.timeout.setValue(float(settings.value("timeout", self.timeout.value())))
+        for name, splitter in self._splitters.items():
+            if state := settings.value(name):
+                splitter.restoreState(state)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Draw in these colours."""
+        self.result.latency.plot.apply_theme(theme)
 
     def refresh(self) -> None:
         """List the running services anew."""
@@ -178,11 +221,6 @@ class CallScreen(QWidget):
         """Put the call on the clipboard, as a command for a shell."""
         self._copy(as_command, "Copied as command line")
 
-    def close_calls(self) -> None:
-        """Give up what runs, and wait until its thread has ended."""
-        self.cancel()
-        self._workers.wait(5)
-
     def _copy(self, form: object, said: str) -> None:
         call = self.payload.call(self.target.service.currentText().strip(), self.timeout.value(), 1)
         try:
@@ -220,6 +258,7 @@ class CallScreen(QWidget):
             self.result.clear(f"{said}.")
         reply = outcome.reply
         parts = [said] if said else []
+        mark(self.summary, "error" if outcome.error is not None else "heading")
         if outcome.error is not None:
             parts.append(heading(outcome.error))
         elif reply is not None:

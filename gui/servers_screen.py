@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from PyQt5.QtCore import QModelIndex, Qt, pyqtSignal
-from PyQt5.QtGui import QKeySequence
+from PyQt5.QtCore import QModelIndex, QSettings, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -20,6 +20,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from nanorpc.gui.screen import Screen
 from nanorpc.gui.servers.columns import TREND
 from nanorpc.gui.servers.detail import Detail
 from nanorpc.gui.servers.events import Event, Looked
@@ -28,15 +29,16 @@ from nanorpc.gui.servers.monitor import Monitor
 from nanorpc.gui.servers.nothing import Nothing
 from nanorpc.gui.servers.record import Record, State
 from nanorpc.gui.servers.sparkline import SparklineDelegate
+from nanorpc.gui.theme import Theme
 
 
-class ServersScreen(QWidget):
+class ServersScreen(Screen):
     """A list of the servers, and a page for each.
 
     :param directory: where services are found; ``None`` for the default.
     """
 
-    message = pyqtSignal(str)
+    title = "&Servers"
     call_wanted = pyqtSignal(str, str)
     """The user wants to call a method: service and method."""
 
@@ -118,9 +120,44 @@ class ServersScreen(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._pages)
 
+    def activated(self) -> None:
+        """Ask the servers from now on."""
+        self.monitor.resume()
+
+    def deactivated(self) -> None:
+        """Ask no more. That a server ends is noticed all the same."""
+        self.monitor.pause()
+
     def refresh(self) -> None:
         """Look at once."""
         self.monitor.resume()
+
+    def stop(self) -> None:
+        """Go back to the list, and take the filter away."""
+        if self._pages.currentWidget() is self.detail:
+            self.show_list()
+        else:
+            self.filter.clear()
+
+    def shutdown(self) -> None:
+        """End all connections."""
+        self.monitor.close()
+        self.detail.rolling.shutdown()
+
+    def save_state(self, settings: QSettings) -> None:
+        """Keep the order of the list."""
+        settings.setValue("header", self.table.horizontalHeader().saveState())
+
+    def restore_state(self, settings: QSettings) -> None:
+        """Have the same order."""
+        if state := settings.value("header"):
+            self.table.horizontalHeader().restoreState(state)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Draw in these colours."""
+        self.sparkline.colour = QColor(theme.hues["blue"])
+        self.detail.rolling.apply_theme(theme)
+        self.table.viewport().update()
 
     def show_list(self) -> None:
         """Show the list."""

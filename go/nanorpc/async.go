@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
@@ -15,11 +16,11 @@ import (
 // Call is a call in progress, made by Client.Go. Its methods are safe for concurrent use.
 type Call struct {
 	method string
-	client *Client
 	done   chan struct{}
 
 	mu    sync.Mutex // guards what follows until the call is over, and orders it after its submission
 	over  bool
+	from  *session // that has the slot
 	slot  int
 	stop  func() bool // stops watching the context; may be nil
 	reply []byte
@@ -42,56 +43,51 @@ func (c *Call) Result() ([]byte, error) {
 // waits in a goroutine of its own. The request is copied before Go returns. When the context ends the call is over at once, and the handler's
 // context is done as soon as the server notices. Errors are those of Client.Call, and all come with the Call.
 //
-// The client's first Go starts a goroutine that collects replies, for all its calls, until the client is closed.
+// The client's first Go starts a goroutine that collects replies, for all its calls, until the connection ends.
 func (c *Client) Go(ctx context.Context, method string, request []byte) *Call {
-	call := &Call{method: method, client: c, done: make(chan struct{})}
+	call := &Call{method: method, done: make(chan struct{})}
 	wait, err := waitFor(ctx)
 	if err == nil && len(request) > math.MaxUint32 {
 		err = fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, len(request))
-	}
-	if err == nil {
-		err = c.async.start(c)
 	}
 	if err != nil {
 		call.finish(nil, err)
 		return call
 	}
-	l := c.endpoint
-	if slot, ok := l.TryAcquire(); ok {
-		if offset, ok := l.TryReserve(slot, len(request)); ok {
-			call.submit(ctx, wait, slot, offset, request)
+	s := c.current.Load()
+	if slot, ok := s.endpoint.TryAcquire(); ok {
+		if offset, ok := s.endpoint.TryReserve(slot, len(request)); ok {
+			call.submit(ctx, wait, s, slot, offset, request)
 			return call
 		}
-		l.Release(slot)
+		s.endpoint.Release(slot)
 	}
-	go call.queue(ctx, wait, slices.Clone(request))
+	go call.queue(ctx, wait, c, slices.Clone(request))
 	return call
 }
 
 // queue submits the call when there is a slot and room for the request.
-func (c *Call) queue(ctx context.Context, wait link.Wait, request []byte) {
-	l := c.client.endpoint
-	slot, err := l.Acquire(wait)
+func (c *Call) queue(ctx context.Context, wait link.Wait, client *Client, request []byte) {
+	s, slot, offset, err := client.reserve(wait, len(request))
 	if err != nil {
-		c.finish(nil, public(err))
+		c.finish(nil, err)
 		return
 	}
-	offset, err := l.Reserve(slot, len(request), wait)
-	if err != nil {
-		l.Release(slot)
-		c.finish(nil, public(err))
-		return
-	}
-	c.submit(ctx, wait, slot, offset, request)
+	c.submit(ctx, wait, s, slot, offset, request)
 }
 
 // submit publishes the call.
-func (c *Call) submit(ctx context.Context, wait link.Wait, slot int, offset int64, request []byte) {
-	l := c.client.endpoint
+func (c *Call) submit(ctx context.Context, wait link.Wait, s *session, slot int, offset int64, request []byte) {
+	l := s.endpoint
+	if err := s.async.start(l); err != nil {
+		l.Release(slot)
+		c.finish(nil, err)
+		return
+	}
 	copy(l.Bytes(offset, len(request)), request)
 	c.mu.Lock()
-	c.slot = slot
-	c.client.async.calls[slot].Store(c)
+	c.from, c.slot = s, slot
+	s.async.calls[slot].Store(c)
 	if ctx.Done() != nil {
 		c.stop = context.AfterFunc(ctx, func() { c.cancel(ctx.Err()) })
 	}
@@ -114,7 +110,7 @@ func (c *Call) finish(reply []byte, err error) {
 // end marks the call as over, once, and takes it from the collector. What is to be done with its slot, release does, still under the lock.
 func (c *Call) end(reply []byte, err error, release func(slot int)) {
 	c.over = true
-	c.client.async.calls[c.slot].Store(nil)
+	c.from.async.calls[c.slot].Store(nil)
 	release(c.slot)
 	if c.stop != nil {
 		c.stop()
@@ -126,7 +122,7 @@ func (c *Call) end(reply []byte, err error, release func(slot int)) {
 func (c *Call) collect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.client.endpoint
+	l := c.from.endpoint
 	if c.over || !l.Finished(c.slot) { // a notice of the slot's last call
 		return
 	}
@@ -148,7 +144,7 @@ func (c *Call) cancel(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.over {
-		c.end(nil, public(cause), c.client.endpoint.Abandon)
+		c.end(nil, public(cause), c.from.endpoint.Abandon)
 	}
 }
 
@@ -157,11 +153,11 @@ func (c *Call) lose(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.over {
-		c.end(nil, public(cause), c.client.endpoint.Release)
+		c.end(nil, public(cause), c.from.endpoint.Release)
 	}
 }
 
-// async is what a client knows of its asynchronous calls. The zero value is ready to use.
+// async is what a client knows of a connection's asynchronous calls. The zero value is ready to use.
 type async struct {
 	once  sync.Once
 	err   error                            // why the collector could not start
@@ -169,19 +165,19 @@ type async struct {
 }
 
 // start starts the collector, once.
-func (a *async) start(c *Client) error {
+func (a *async) start(l *endpoint.Client) error {
 	a.once.Do(func() {
-		if a.err = public(c.endpoint.Hold()); a.err == nil {
-			go a.collect(c)
+		if a.err = public(l.Hold()); a.err == nil {
+			go a.collect(l)
 		}
 	})
 	return a.err
 }
 
 // collect ends calls as their replies come, until the connection ends.
-func (a *async) collect(c *Client) {
-	defer c.endpoint.Unhold()
-	notices := c.endpoint.Notices()
+func (a *async) collect(l *endpoint.Client) {
+	defer l.Unhold()
+	notices := l.Notices()
 	for {
 		groups, err := notices.Wait()
 		if err != nil {

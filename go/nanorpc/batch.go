@@ -16,11 +16,12 @@ import (
 // Batch is a number of calls that are published together: with one atomic operation and at most one wake-up of the server, as far as there are
 // slots, of which a client has 256. It is used again and again, by one goroutine at a time, and then allocates nothing.
 type Batch struct {
-	client *Client
-	calls  []batchCall
-	reply  []byte // of all calls, one after the other
-	slots  []int  // of the calls that are published together
-	over   []int  // slots of the calls that are over, to be given back together
+	client  *Client
+	session *session // of the calls that are published together
+	calls   []batchCall
+	reply   []byte // of all calls, one after the other
+	slots   []int  // of the calls that are published together
+	over    []int  // slots of the calls that are over, to be given back together
 }
 
 type batchCall struct {
@@ -89,19 +90,20 @@ func (b *Batch) Reply(i int) ([]byte, error) {
 
 // some publishes as many calls as have slots and room now, at least one, waits for their replies, and returns how many they were.
 func (b *Batch) some(wait link.Wait, calls []batchCall) int {
-	l := b.client.endpoint
+	b.session = b.client.current.Load()
 	if len(b.slots) < len(calls) {
 		b.slots = make([]int, min(len(calls), wire.Slots))
 	}
-	n := l.TryAcquireSome(b.slots[:min(len(calls), len(b.slots))])
+	n := b.session.endpoint.TryAcquireSome(b.slots[:min(len(calls), len(b.slots))])
 	if n == 0 {
-		slot, err := l.Acquire(wait)
+		s, slot, err := b.client.acquire(wait)
 		if err != nil {
-			calls[0].err = public(err)
+			calls[0].err = err
 			return 1
 		}
-		b.slots[0], n = slot, 1
+		b.session, b.slots[0], n = s, slot, 1
 	}
+	l := b.session.endpoint
 	slots := b.slots[:n]
 	for i := range min(prefetchAhead, n) {
 		l.PrefetchRequest(slots[i])
@@ -141,7 +143,7 @@ func (b *Batch) some(wait link.Wait, calls []batchCall) int {
 
 // reserve returns room for the request, or 0 if there is none now, unless it is to block.
 func (b *Batch) reserve(wait link.Wait, slot int, c *batchCall, block bool) (int64, error) {
-	l := b.client.endpoint
+	l := b.session.endpoint
 	if len(c.request) > math.MaxUint32 {
 		return 0, fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, len(c.request))
 	}
@@ -164,7 +166,7 @@ const (
 
 // collect waits for the replies of published calls, in whatever order they come, and gives back their slots.
 func (b *Batch) collect(wait link.Wait, calls []batchCall) {
-	l := b.client.endpoint
+	l := b.session.endpoint
 	for ; len(calls) > 0; calls = calls[min(together, len(calls)):] {
 		some := calls[:min(together, len(calls))]
 		b.await(wait, &some[len(some)-1], calls)
@@ -181,14 +183,14 @@ func (b *Batch) collect(wait link.Wait, calls []batchCall) {
 
 // release gives back the slots of the calls that have been finished.
 func (b *Batch) release() {
-	b.client.endpoint.ReleaseAll(b.over)
+	b.session.endpoint.ReleaseAll(b.over)
 	b.over = b.over[:0]
 }
 
 // await waits for a call. While that takes long it collects whatever else has been answered, and gives back all slots that it can: the reply may wait for the room
 // that others take.
 func (b *Batch) await(wait link.Wait, c *batchCall, all []batchCall) {
-	l := b.client.endpoint
+	l := b.session.endpoint
 	for c.open && !l.Finished(c.slot) {
 		b.release()
 		slice := wait
@@ -213,10 +215,10 @@ func (b *Batch) finish(wait link.Wait, c *batchCall) {
 		return
 	}
 	c.open = false
-	l := b.client.endpoint
+	l := b.session.endpoint
 	reply, err := l.Await(c.slot, wait)
 	if err != nil {
-		c.err = b.client.giveUp(c.slot, err)
+		c.err = b.session.giveUp(c.slot, err)
 		return
 	}
 	payload := l.Bytes(reply.Offset, reply.Length)

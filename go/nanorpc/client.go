@@ -2,44 +2,62 @@ package nanorpc
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 )
 
-// Client is a connection to a server. Its methods are safe for concurrent use, and 256 calls of a client can be in flight; more wait their turn.
+// Client is a connection to a server, or, with WithReconnect, one after the other. Its methods are safe for concurrent use, and 256 calls of a client can be in flight; more wait their turn.
 type Client struct {
-	service  string
+	service string
+	logger  *slog.Logger
+	current atomic.Pointer[session]
+	renewal renewal
+}
+
+// session is one connection of a client's.
+type session struct {
+	client   *Client
 	endpoint *endpoint.Client
-	logger   *slog.Logger
 	async    async
 	holders  holders
 }
 
 // Dial connects to the server of a service. It blocks until the server has answered, the context ends, or 5 seconds have passed.
-// Errors: ErrServerNotFound, ErrNotAllowed for a server of another user or by it, ErrIncompatible, ErrExhausted, ErrInvalidName, ErrDeadlineExceeded.
+// Errors: ErrServerNotFound, ErrNotAllowed for a server of another user or by it, ErrIncompatible, ErrExhausted, ErrInvalidName, ErrInvalidOption, ErrDeadlineExceeded.
 func Dial(ctx context.Context, service string, options ...DialOption) (*Client, error) {
 	s := defaults()
 	for _, o := range options {
 		o.applyDial(&s)
 	}
-	e, err := endpoint.DialTrusting(ctx, s.directory, service, s.spin, s.trust)
+	if s.patience < 0 {
+		return nil, fmt.Errorf("%w: calls are to wait %v for a new server: use a positive duration, or 0 for no reconnection", ErrInvalidOption, s.patience)
+	}
+	c := &Client{service: service, logger: s.logger}
+	c.renewal.begin(s.patience, func(ctx context.Context) (*endpoint.Client, error) {
+		return endpoint.DialTrusting(ctx, s.directory, service, s.spin, s.trust)
+	})
+	e, err := c.renewal.dial(ctx)
 	if err != nil {
 		return nil, public(err)
 	}
-	return &Client{service: service, endpoint: e, logger: s.logger}, nil
+	c.current.Store(&session{client: c, endpoint: e})
+	return c, nil
 }
 
 // Close ends the connection and frees its memory. Calls in flight return ErrClientClosed; their handlers may go on. It returns nil.
 func (c *Client) Close() error {
-	c.endpoint.Close()
+	c.renewal.end()
+	c.current.Load().endpoint.Close()
 	return nil
 }
 
-// MaxPayload returns the longest request and reply in bytes.
-func (c *Client) MaxPayload() int { return int(c.endpoint.Layout().MaxPayload) }
+// MaxPayload returns the longest request and reply in bytes. Another server, after a reconnection, may have another limit.
+func (c *Client) MaxPayload() int { return int(c.current.Load().endpoint.Layout().MaxPayload) }
 
 // Call calls a method and returns its reply, which is the caller's. It blocks until the reply is there or the context ends; a call whose
 // context has ended may still run. The request is copied before Call returns.
@@ -57,13 +75,13 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 	if err != nil {
 		return buffer, err
 	}
-	slot, offset, err := c.reserve(wait, len(request))
+	s, slot, offset, err := c.reserve(wait, len(request))
 	if err != nil {
 		return buffer, err
 	}
-	l := c.endpoint
+	l := s.endpoint
 	copy(l.Bytes(offset, len(request)), request)
-	reply, err := c.exchange(wait, method, slot, offset, len(request))
+	reply, err := s.exchange(wait, method, slot, offset, len(request))
 	if err != nil {
 		return buffer, err
 	}
@@ -73,11 +91,11 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 }
 
 // giveUp gives back the slot of a call of which Await has returned err, and returns the public error.
-func (c *Client) giveUp(slot int, err error) error {
-	if c.endpoint.Err() == nil && !lost(err) {
-		c.endpoint.Abandon(slot)
+func (s *session) giveUp(slot int, err error) error {
+	if s.endpoint.Err() == nil && !lost(err) {
+		s.endpoint.Abandon(slot)
 	} else {
-		c.endpoint.Release(slot)
+		s.endpoint.Release(slot)
 	}
 	return public(err)
 }

@@ -18,8 +18,19 @@ func serve() (nanorpc.Option, func()) {
 		log.Fatal(err)
 	}
 	where := nanorpc.WithDirectory(dir)
+	stop := serveAt(where)
+	return where, func() {
+		stop()
+		if err := os.RemoveAll(dir); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+// serveAt starts a server, and returns a function that ends it.
+func serveAt(where nanorpc.Option) func() {
 	srv := nanorpc.NewServer("greeter", where)
-	err = errors.Join(
+	err := errors.Join(
 		srv.Handle("hello", func(_ context.Context, name []byte) ([]byte, error) {
 			return append([]byte("hello, "), name...), nil
 		}),
@@ -38,9 +49,9 @@ func serve() (nanorpc.Option, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- srv.Serve(ctx) }()
-	return where, func() {
+	return func() {
 		cancel()
-		if err := errors.Join(<-done, os.RemoveAll(dir)); err != nil {
+		if err := <-done; err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -95,6 +106,24 @@ func ExampleClient_Call_errors() {
 	// unknown: true
 	// deadline: true
 	// nobody there: true
+}
+
+func ExampleWithReconnect() {
+	where, stop := serve()
+	ctx := context.Background()
+	client, err := nanorpc.Dial(ctx, "greeter", where, nanorpc.WithReconnect(10*time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	stop()                 // calls in flight end with ErrServerGone
+	defer serveAt(where)() // or some seconds later, from another process
+	reply, err := client.Call(ctx, "hello", []byte("again"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(reply))
+	// Output: hello, again
 }
 
 func ExampleServices() {

@@ -33,24 +33,24 @@ type holder struct{ *hold }
 
 // hold is a slot, with the blocks that belong to it, that a program holds.
 type hold struct {
-	client     *Client
+	session    *session
 	generation uint64 // of the handles that may use it; odd: held
 	slot       int
 	offset     int64
 	length     int
 }
 
-// holders are those of a client that are not in use, at most one for each slot. The zero value is ready to use.
+// holders are those of a connection that are not in use, at most one for each slot. The zero value is ready to use.
 type holders struct {
 	mu   sync.Mutex
 	free []*holder
 }
 
 // get returns a handle for a slot with length bytes at offset.
-func (p *holders) get(c *Client, slot int, offset int64, length int) handle {
+func (p *holders) get(s *session, slot int, offset int64, length int) handle {
 	h := p.take()
 	if h == nil {
-		h = &holder{&hold{client: c}}
+		h = &holder{&hold{session: s}}
 		runtime.AddCleanup(h, (*hold).forgotten, h.hold)
 	}
 	h.generation++
@@ -84,9 +84,10 @@ func (h *hold) forgotten() {
 	if h.generation%2 == 0 {
 		return
 	}
-	h.client.logger.Warn("nanorpc: a loan or lease was dropped without Release", "service", h.client.service, "bytes", h.length)
+	client := h.session.client
+	client.logger.Warn("nanorpc: a loan or lease was dropped without Release", "service", client.service, "bytes", h.length)
 	h.generation++
-	h.client.endpoint.Release(h.slot)
+	h.session.endpoint.Release(h.slot)
 }
 
 // valid returns the hold, or nil when it has been released.
@@ -103,7 +104,7 @@ func (h handle) Bytes() []byte {
 	if v == nil {
 		return nil
 	}
-	return v.client.endpoint.Bytes(v.offset, v.length)
+	return v.session.endpoint.Bytes(v.offset, v.length)
 }
 
 // Release gives the memory back. A second Release does nothing.
@@ -115,44 +116,48 @@ func (h handle) Release() {
 		return
 	}
 	v.generation++
-	v.client.endpoint.Release(v.slot)
-	v.client.holders.put(h.holder)
+	v.session.endpoint.Release(v.slot)
+	v.session.holders.put(h.holder)
 }
 
 // put ends a hold whose slot has been dealt with.
 func (h handle) put() {
 	h.holder.generation++
-	h.holder.client.holders.put(h.holder)
+	h.holder.session.holders.put(h.holder)
 }
 
 // Loan returns length bytes of shared memory for a request. What they hold is undefined. A loan takes one of the client's 256 slots. It blocks
-// while there is no slot or no room, until the context ends. Errors: ErrPayloadTooLarge, ErrExhausted, ErrServerGone, ErrClientClosed,
+// while there is no slot or no room, until the context ends. With WithReconnect, a loan belongs to the connection that there is now, and ends with it. Errors: ErrPayloadTooLarge, ErrExhausted, ErrServerGone, ErrClientClosed,
 // ErrDeadlineExceeded, context.Canceled.
 func (c *Client) Loan(ctx context.Context, length int) (Loan, error) {
 	wait, err := waitFor(ctx)
 	if err != nil {
 		return Loan{}, err
 	}
-	slot, offset, err := c.reserve(wait, length)
+	s, slot, offset, err := c.reserve(wait, length)
 	if err != nil {
 		return Loan{}, err
 	}
-	return Loan{c.holders.get(c, slot, offset, length)}, nil
+	return Loan{s.holders.get(s, slot, offset, length)}, nil
 }
 
 // reserve takes a slot and the place for a request.
-func (c *Client) reserve(wait link.Wait, length int) (slot int, offset int64, err error) {
+func (c *Client) reserve(wait link.Wait, length int) (s *session, slot int, offset int64, err error) {
 	if length < 0 || length > math.MaxUint32 {
-		return 0, 0, fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, length)
+		return nil, 0, 0, fmt.Errorf("%w: a request of %d bytes", ErrPayloadTooLarge, length)
 	}
-	if slot, err = c.endpoint.Acquire(wait); err != nil {
-		return 0, 0, public(err)
+	for {
+		if s, slot, err = c.acquire(wait); err != nil {
+			return nil, 0, 0, err
+		}
+		if offset, err = s.endpoint.Reserve(slot, length, wait); err == nil {
+			return s, slot, offset, nil
+		}
+		s.endpoint.Release(slot)
+		if !c.renewal.helps(s) {
+			return nil, 0, 0, public(err)
+		}
 	}
-	if offset, err = c.endpoint.Reserve(slot, length, wait); err != nil {
-		c.endpoint.Release(slot)
-		return 0, 0, public(err)
-	}
-	return slot, offset, nil
 }
 
 // Shorten makes the loan, and so the request, length bytes long: no more than it is.
@@ -164,9 +169,9 @@ func (l Loan) Shorten(length int) error {
 	if length < 0 || length > v.length {
 		return fmt.Errorf("%w: a loan of %d bytes cannot become one of %d", ErrPayloadTooLarge, v.length, length)
 	}
-	if inline := v.client.endpoint.Inline(v.slot); length <= wire.InlineCapacity && v.offset != inline {
+	if inline := v.session.endpoint.Inline(v.slot); length <= wire.InlineCapacity && v.offset != inline {
 		// So short a request lies in its slot.
-		copy(v.client.endpoint.Bytes(inline, length), v.client.endpoint.Bytes(v.offset, length))
+		copy(v.session.endpoint.Bytes(inline, length), v.session.endpoint.Bytes(v.offset, length))
 		v.offset = inline
 	}
 	v.length = length
@@ -185,8 +190,7 @@ func (l Loan) Call(ctx context.Context, method string) (Lease, error) {
 		l.Release()
 		return Lease{}, err
 	}
-	c := v.client
-	reply, err := c.exchange(wait, method, v.slot, v.offset, v.length)
+	reply, err := v.session.exchange(wait, method, v.slot, v.offset, v.length)
 	if err != nil {
 		l.put()
 		return Lease{}, err
@@ -203,25 +207,25 @@ func (c *Client) CallLease(ctx context.Context, method string, request []byte) (
 	if err != nil {
 		return Lease{}, err
 	}
-	slot, offset, err := c.reserve(wait, len(request))
+	s, slot, offset, err := c.reserve(wait, len(request))
 	if err != nil {
 		return Lease{}, err
 	}
-	copy(c.endpoint.Bytes(offset, len(request)), request)
-	reply, err := c.exchange(wait, method, slot, offset, len(request))
+	copy(s.endpoint.Bytes(offset, len(request)), request)
+	reply, err := s.exchange(wait, method, slot, offset, len(request))
 	if err != nil {
 		return Lease{}, err
 	}
-	return Lease{c.holders.get(c, slot, reply.Offset, reply.Length)}, nil
+	return Lease{s.holders.get(s, slot, reply.Offset, reply.Length)}, nil
 }
 
 // exchange makes the call of a slot. After an error the slot has been given back.
-func (c *Client) exchange(wait link.Wait, method string, slot int, offset int64, length int) (link.Reply, error) {
-	l := c.endpoint
+func (s *session) exchange(wait link.Wait, method string, slot int, offset int64, length int) (link.Reply, error) {
+	l := s.endpoint
 	l.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: offset, Length: length, Deadline: wait.Deadline})
 	reply, err := l.Await(slot, wait)
 	if err != nil {
-		return reply, c.giveUp(slot, err)
+		return reply, s.giveUp(slot, err)
 	}
 	if reply.Status != wire.StatusOK {
 		err = statusError(reply.Status, method, string(l.Bytes(reply.Offset, reply.Length)))

@@ -59,6 +59,7 @@ type settings struct {
 	access       rendezvous.Access
 	trust        rendezvous.Trust // Seals is a server's as well
 	authorize    endpoint.Authorizer
+	patience     time.Duration // of calls for a new server
 }
 
 func defaults() settings {
@@ -93,6 +94,15 @@ func WithDirectory(dir string) Option { return option(func(s *settings) { s.dire
 
 // WithSpin sets the spin policy of this end's waits.
 func WithSpin(p SpinPolicy) Option { return option(func(s *settings) { s.spin = futex.Policy(p) }) }
+
+// WithReconnect has a client whose server has gone connect to the next one, which may have another process id, other limits and other methods. The calls in
+// flight fail with ErrServerGone all the same: they may have run. Whoever calls next connects, and waits for a server for as long as patience says, or the call's deadline if that is
+// sooner; if there is none by then, the call fails with ErrServerGone. 0, the default, is no reconnection: all later calls fail at once.
+//
+// Dial itself does not wait for a server that is not there yet.
+func WithReconnect(patience time.Duration) DialOption {
+	return option(func(s *settings) { s.patience = patience })
+}
 
 // WithArena sets how many bytes of shared memory each connection may take for requests, and as many again for replies, that do not fit in
 // their slots. Memory is taken when it is needed, and given back when it has not been for a second. Rounded up to a multiple of 4 KiB.

@@ -276,11 +276,11 @@ func startServer(t *testing.T, options ...nanorpc.ServerOption) (*nanorpc.Server
 	return srv, where, dir
 }
 
-func dial(t *testing.T, where nanorpc.Option) *nanorpc.Client {
+func dial(t *testing.T, options ...nanorpc.DialOption) *nanorpc.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client, err := nanorpc.Dial(ctx, service, where)
+	client, err := nanorpc.Dial(ctx, service, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,26 @@ func TestServerKilled(t *testing.T) {
 	before := stateOf(os.Getpid()).segments
 	var took []time.Duration
 	total := size(full, 10)
-	for range total {
+	var lasting *nanorpc.Client // of all servers, one after the other
+	waited, large := make(chan error), make([]byte, 100_000)
+	for i := range total {
+		if i%2 == 1 {
+			go func() { // it waits for the server that is about to start
+				_, err := lasting.Call(context.Background(), "echo", nil)
+				waited <- err
+			}()
+		}
 		server := start(t, "server", dir)
+		if lasting == nil {
+			lasting = mustDial(t, where, nanorpc.WithReconnect(patience))
+		} else if err := expect(lasting, "echo", large, large); err != nil {
+			r.lose("a client that reconnects: %v", err)
+		}
+		if i%2 == 1 {
+			if err := <-waited; err != nil {
+				r.lose("a client that waits for a server: %v", err)
+			}
+		}
 		var connected []*nanorpc.Client
 		for range clients {
 			connected = append(connected, mustDial(t, where))
@@ -37,7 +55,11 @@ func TestServerKilled(t *testing.T) {
 		for i := range callers {
 			go func() {
 				var err error
-				if client := connected[i%clients]; i < callers*3/4 {
+				client := connected[i%clients]
+				if i == 0 {
+					client = lasting
+				}
+				if i < callers*3/4 {
 					_, err = client.Call(context.Background(), "wait", nil)
 				} else {
 					_, err = client.Go(context.Background(), "wait", nil).Result()
@@ -73,6 +95,7 @@ func TestServerKilled(t *testing.T) {
 		server.kill()
 		r.tried(1, total)
 	}
+	lasting.Close()
 	r.took("until a caller has its error", took, 100*time.Millisecond, time.Second)
 	if !within(patience, func() bool { return stateOf(os.Getpid()).segments == before }) {
 		r.lose("the client has %d segments mapped, and had %d", stateOf(os.Getpid()).segments, before)
@@ -154,11 +177,11 @@ func serverHits(p failpoint.Point) int {
 	return 1 + rand.IntN(50)
 }
 
-func mustDial(t testing.TB, where nanorpc.Option) *nanorpc.Client {
+func mustDial(t testing.TB, options ...nanorpc.DialOption) *nanorpc.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client, err := nanorpc.Dial(ctx, service, where)
+	client, err := nanorpc.Dial(ctx, service, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

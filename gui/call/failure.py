@@ -18,6 +18,7 @@ from nanorpc.errors import (
     ServerNotFound,
     UnknownMethod,
 )
+from nanorpc.gui.theme import mark
 
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (BadRequest, "The arguments do not fit the method's types; the text names the one."),
@@ -67,7 +68,7 @@ class Failure(QWidget):
         self.heading.setWordWrap(True)
         self.heading.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
         self.heading.setAccessibleName("Error")
-        self.heading.setObjectName("error")
+        mark(self.heading, "error")
         self.advice = QLabel()
         self.advice.setWordWrap(True)
         self.traceback = QPlainTextEdit()

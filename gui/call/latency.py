@@ -111,8 +111,10 @@ class _LatencyRenderer(Renderer[Times]):
         self._bars = self._spread.stairs(data.counts, data.edges, fill=True, color=calls.colour, alpha=0.75)
         self._points = self._order.plot([], [], linestyle="", marker=".", color=calls.colour)[0]
         self._marks = {
-            name: (self._spread.axvline(1, color=series[name].colour, linestyle=series[name].dash),
-                   self._order.axhline(1, color=series[name].colour, linestyle=series[name].dash))
+            name: (
+                self._spread.axvline(1, color=series[name].colour, linestyle=series[name].dash),
+                self._order.axhline(1, color=series[name].colour, linestyle=series[name].dash),
+            )
             for name in ("p50", "p99")
         }
         return [self._bars, self._points, *(line for lines in self._marks.values() for line in lines)]

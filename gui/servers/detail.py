@@ -12,6 +12,7 @@ from nanorpc.gui.servers.columns import NOTHING, pool, spun, up, user
 from nanorpc.gui.servers.methods import METHOD, MethodsModel
 from nanorpc.gui.servers.record import SIGNS, Record, State
 from nanorpc.gui.servers.rolling import Rolling
+from nanorpc.gui.theme import mark
 from nanorpc.introspection import MethodInfo
 
 
@@ -28,7 +29,7 @@ class Detail(QWidget):
         self.back_button = QPushButton("← &All servers")
         self.back_button.clicked.connect(self.back)
         self.title = QLabel()
-        self.title.setObjectName("title")
+        mark(self.title, "heading")
         self.title.setTextFormat(Qt.PlainText)
         self.call_button = QPushButton("&Call a method…")
         self.call_button.clicked.connect(self._call)

@@ -10,6 +10,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from nanorpc.gui.copying import CommandLine
+from nanorpc.gui.theme import mark
 
 _PROGRAM = (
     'import nanorpc; s = nanorpc.Service("hello"); s.method(name="greet")(lambda name="world": f"hello, {name}"); nanorpc.serve(s, traceback=True)'
@@ -30,7 +31,7 @@ class Nothing(QWidget):
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         super().__init__()
         self.title = QLabel("No service is running")
-        self.title.setObjectName("title")
+        mark(self.title, "heading")
         self.title.setAlignment(Qt.AlignCenter)
         self.text = QLabel()
         self.text.setAlignment(Qt.AlignCenter)

@@ -22,6 +22,9 @@ _GAP = 5.0
 _SPANS = (60, 120, KEPT)
 """Seconds that the axis may show: it moves seldom."""
 
+_MARKERS = 8
+"""On each line, about."""
+
 Past = Sequence[Point]
 
 
@@ -48,10 +51,9 @@ class _RollingRenderer(Renderer[Past]):
         for one in (self._rate, self._running):
             one.yaxis.set_major_locator(MaxNLocator(3, integer=True))
             one.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value))))
-        places = {"calls/s": self._rate, "p50": self._times, "p99": self._times, "in flight": self._running}
+        self._places = {"calls/s": self._rate, "p50": self._times, "p99": self._times, "in flight": self._running}
         self._lines = {
-            name: places[name].plot([], [], color=shape.colour, marker=shape.marker, linestyle=shape.dash, markevery=0.15)[0]
-            for name, shape in series.items()
+            name: self._places[name].plot([], [], color=shape.colour, marker=shape.marker, linestyle=shape.dash)[0] for name, shape in series.items()
         }
         return list(self._lines.values())
 
@@ -70,7 +72,8 @@ class _RollingRenderer(Renderer[Past]):
             self._times.set_ylim(10 ** math.floor(math.log10(known.min()) - 0.1), 10 ** math.ceil(math.log10(known.max()) + 0.1))
         for name, line in self._lines.items():
             line.set_data(x, values[name])
-        return [Hover(line.axes, name, x, values[name], _TEXTS[name]) for name, line in self._lines.items()]
+            line.set_markevery(max(len(x) // _MARKERS, 1))  # a share of the line would do, were it not that matplotlib fails for one without values
+        return [Hover(self._places[name], name, x, values[name], _TEXTS[name]) for name in self._lines]
 
 
 class Rolling(PlotWidget[Past]):

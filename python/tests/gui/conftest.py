@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PyQt5.QtCore import QSettings
 
 import nanorpc
 
@@ -21,6 +22,12 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir(mode=0o700)
     monkeypatch.setenv("NANORPC_DIR", str(path))
     return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> QSettings:
+    """What a window remembers, not the user's."""
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ def screen(qtbot: QtBot, directory: Path) -> Iterator[CallScreen]:
     qtbot.addWidget(screen)
     screen.resize(1000, 600)
     screen.show()
-    screen.refresh()
+    screen.activated()
     yield screen
-    screen.close_calls()
+    screen.shutdown()
 
 
 @pytest.fixture

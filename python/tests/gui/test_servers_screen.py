@@ -33,9 +33,9 @@ def screen(qtbot: QtBot, directory: Path) -> Iterator[ServersScreen]:
     qtbot.addWidget(screen)
     screen.resize(1000, 600)
     screen.show()
-    screen.refresh()
+    screen.activated()
     yield screen
-    screen.monitor.close()
+    screen.shutdown()
 
 
 def rows(screen: ServersScreen) -> dict[str, dict[str, str]]:
@@ -230,7 +230,7 @@ def test_detail(screen: ServersScreen, qtbot: QtBot, typed_server: subprocess.Po
             return index.siblingAtColumn(6).data() not in ("–", "0") and index.siblingAtColumn(2).data() != "–"
 
         qtbot.waitUntil(counted, timeout=LIMIT)
-    qtbot.waitUntil(lambda: len(detail.rolling.past) > 1, timeout=LIMIT)
+    qtbot.waitUntil(lambda: detail.rolling.data is not None and len(detail.rolling.data) > 1, timeout=LIMIT)
     with qtbot.waitSignal(screen.call_wanted, timeout=LIMIT) as wanted:
         detail.call_button.click()
     assert wanted.args == ["demo", "add"]

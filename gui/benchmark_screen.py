@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -28,6 +28,7 @@ from nanorpc.gui.charts import Charts
 from nanorpc.gui.export import write_csv, write_json
 from nanorpc.gui.fields import count, seconds
 from nanorpc.gui.results_table import ResultsTable
+from nanorpc.gui.screen import Screen
 from nanorpc.gui.workers import Workers
 from nanorpc.units import parse_sizes, size_text
 
@@ -43,10 +44,10 @@ _EXPLAINED = {
 }
 
 
-class BenchmarkTab(QWidget):
+class BenchmarkScreen(Screen):
     """Runs benchmarks. The load is in Go, its peer in another process; this thread asks for figures and draws them."""
 
-    message = pyqtSignal(str)
+    title = "&Benchmark"
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +181,7 @@ class BenchmarkTab(QWidget):
             self._run.stop()
             self.stop_button.setEnabled(False)
 
-    def close_run(self) -> None:
+    def shutdown(self) -> None:
         """Stop the benchmark and wait until its processes have ended."""
         self._timer.stop()
         if self._run is not None:
@@ -189,7 +190,7 @@ class BenchmarkTab(QWidget):
         self._workers.wait(5)
         self.charts.close_worker()
 
-    def export(self, path: Path) -> None:
+    def write(self, path: Path) -> None:
         """Write the figures, or the charts for a name that ends in ``.png``. The status line tells when that is done, or what went wrong."""
 
         def written(_: object) -> None:
@@ -265,7 +266,7 @@ class BenchmarkTab(QWidget):
         path = Path(name)
         if path.suffix != f".{kind}":
             path = path.with_name(f"{path.name}.{kind}")
-        self.export(path)
+        self.write(path)
 
 
 def _status(snapshot: Snapshot) -> str:

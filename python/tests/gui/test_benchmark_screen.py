@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QTimer
+from PyQt5.QtCore import QSettings, QTimer
 from pytestqt.qtbot import QtBot
 
-from nanorpc.gui.benchmark_tab import BenchmarkTab
+from nanorpc.gui.benchmark_screen import BenchmarkScreen
 from nanorpc.gui.window import Window
 
 LIMIT = 120_000  # ms; generous, as machines are shared
 
 
 @pytest.fixture
-def tab(qtbot: QtBot, directory: Path) -> Iterator[BenchmarkTab]:
-    window = Window(str(directory))
+def tab(qtbot: QtBot, directory: Path, settings: QSettings) -> Iterator[BenchmarkScreen]:
+    window = Window(str(directory), settings)
     qtbot.addWidget(window)
     window.show()
     qtbot.waitExposed(window)
@@ -26,7 +26,7 @@ def tab(qtbot: QtBot, directory: Path) -> Iterator[BenchmarkTab]:
     window.close()
 
 
-def choose(tab: BenchmarkTab, transports: set[str], sizes: str, duration: float, rounds: int) -> None:
+def choose(tab: BenchmarkScreen, transports: set[str], sizes: str, duration: float, rounds: int) -> None:
     for name, box in tab.transports.items():
         box.setChecked(name in transports)
     tab.sizes.setText(sizes)
@@ -34,7 +34,7 @@ def choose(tab: BenchmarkTab, transports: set[str], sizes: str, duration: float,
     tab.rounds.setValue(rounds)
 
 
-def test_run_shows_measured_figures(tab: BenchmarkTab, qtbot: QtBot, tmp_path: Path) -> None:
+def test_run_shows_measured_figures(tab: BenchmarkScreen, qtbot: QtBot, tmp_path: Path) -> None:
     choose(tab, {"nanorpc", "uds"}, "64, 4 KiB", 0.05, 2)
     tab.start_button.click()
     assert tab.running
@@ -49,7 +49,7 @@ def test_run_shows_measured_figures(tab: BenchmarkTab, qtbot: QtBot, tmp_path: P
     def export(name: str) -> Path:
         path = tmp_path / name
         with qtbot.waitSignal(tab.message, timeout=LIMIT, check_params_cb=lambda text: text == f"Wrote {path}"):
-            tab.export(path)
+            tab.write(path)
         return path
 
     export("out.json")
@@ -59,7 +59,7 @@ def test_run_shows_measured_figures(tab: BenchmarkTab, qtbot: QtBot, tmp_path: P
     with (tmp_path / "out.csv").open() as file:
         assert [float(row["p50_ns"]) for row in csv.DictReader(file)] == [case["p50_ns"] for case in cases]
     assert export("out.png").read_bytes().startswith(b"\x89PNG")
-    tab.export(tmp_path / "no such folder" / "out.csv")
+    tab.write(tmp_path / "no such folder" / "out.csv")
     qtbot.waitUntil(lambda: "Not exported" in tab.error.text(), timeout=LIMIT)
 
     qtbot.waitUntil(lambda: tab.charts.idle, timeout=LIMIT)
@@ -67,7 +67,7 @@ def test_run_shows_measured_figures(tab: BenchmarkTab, qtbot: QtBot, tmp_path: P
         assert (case["size_bytes"], case["p50_ns"]) in tab.charts.drawn_p50[case["transport"]]
 
 
-def test_stop_keeps_what_was_measured(tab: BenchmarkTab, qtbot: QtBot) -> None:
+def test_stop_keeps_what_was_measured(tab: BenchmarkScreen, qtbot: QtBot) -> None:
     choose(tab, {"nanorpc"}, "64", 0.2, 100)
     tab.start()
     qtbot.waitUntil(lambda: tab.table.rowCount() == 1 and tab.table.item(0, 9).text() not in ("", "0"), timeout=LIMIT)
@@ -79,7 +79,7 @@ def test_stop_keeps_what_was_measured(tab: BenchmarkTab, qtbot: QtBot) -> None:
 
 
 @pytest.mark.parametrize(("transports", "sizes", "text"), [({"uds"}, "64, big", "big"), (set(), "64", "transport"), ({"uds"}, "65 MiB", "too large")])
-def test_bad_input_is_explained(tab: BenchmarkTab, transports: set[str], sizes: str, text: str) -> None:
+def test_bad_input_is_explained(tab: BenchmarkScreen, transports: set[str], sizes: str, text: str) -> None:
     choose(tab, transports, sizes, 0.1, 1)
     tab.start()
     assert not tab.running
@@ -87,7 +87,7 @@ def test_bad_input_is_explained(tab: BenchmarkTab, transports: set[str], sizes: 
     assert tab.error.isVisible()
 
 
-def test_event_loop_goes_on_during_a_run(tab: BenchmarkTab, qtbot: QtBot) -> None:
+def test_event_loop_goes_on_during_a_run(tab: BenchmarkScreen, qtbot: QtBot) -> None:
     """No slot of ours holds the event loop for long while the benchmark runs and draws.
 
     What other processes take of the machine must not count: the time that this thread itself works between two ticks of a timer is measured.
@@ -114,8 +114,8 @@ def test_event_loop_goes_on_during_a_run(tab: BenchmarkTab, qtbot: QtBot) -> Non
     assert longest[-2] < 100, f"the longest times that the loop was held, in ms: {longest}"
 
 
-def test_closing_the_window_ends_the_run(qtbot: QtBot, directory: Path) -> None:
-    window = Window(str(directory))
+def test_closing_the_window_ends_the_run(qtbot: QtBot, directory: Path, settings: QSettings) -> None:
+    window = Window(str(directory), settings)
     qtbot.addWidget(window)
     window.show()
     choose(window.benchmark, {"nanorpc"}, "64", 1, 100)
