@@ -8,7 +8,6 @@ from PyQt5.QtCore import QModelIndex, QSettings, Qt, QTimer
 from PyQt5.QtGui import QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
-    QFormLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -32,9 +31,9 @@ from nanorpc.gui.call.result import Result
 from nanorpc.gui.call.run import Outcome, Run
 from nanorpc.gui.call.snippets import as_command, as_python
 from nanorpc.gui.call.target import Target
-from nanorpc.gui.copying import copy
 from nanorpc.gui.fields import count, seconds
 from nanorpc.gui.screen import Screen
+from nanorpc.gui.texts import copy
 from nanorpc.gui.theme import Theme, mark
 from nanorpc.gui.workers import Workers
 from nanorpc.introspection import MethodInfo
@@ -101,7 +100,9 @@ class CallScreen(Screen):
         self.past.verticalHeader().hide()
         header = self.past.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.Stretch)
+        header.setSectionResizeMode(3, QHeaderView.Interactive)
+        header.resizeSection(3, 200)
+        header.setStretchLastSection(True)
         header.setHighlightSections(False)
         self.past.clicked.connect(self._restore)
         self.past.activated.connect(self._restore)
@@ -111,9 +112,12 @@ class CallScreen(Screen):
         self._pasts = QStackedWidget()
         self._pasts.addWidget(nothing)
         self._pasts.addWidget(self.past)
-        numbers = QFormLayout()
-        numbers.addRow("&Timeout", self.timeout)
-        numbers.addRow("&Repeat", self.repeat)
+        numbers = QHBoxLayout()
+        for text, field in (("&Timeout", self.timeout), ("&Repeat", self.repeat)):
+            label = QLabel(text)
+            label.setBuddy(field)
+            numbers.addWidget(label)
+            numbers.addWidget(field, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self.send_button, 1)
         buttons.addWidget(self.cancel_button)

@@ -155,6 +155,7 @@ class ServersScreen(Screen):
 
     def apply_theme(self, theme: Theme) -> None:
         """Draw in these colours."""
+        self.model.warning = QColor(theme.warning)
         self.sparkline.colour = QColor(theme.hues["blue"])
         self.detail.rolling.apply_theme(theme)
         self.table.viewport().update()

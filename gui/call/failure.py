@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt
-from PyQt5.QtGui import QFontDatabase
-from PyQt5.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from nanorpc.commands.arguments import Mistake
 from nanorpc.errors import (
@@ -18,7 +16,7 @@ from nanorpc.errors import (
     ServerNotFound,
     UnknownMethod,
 )
-from nanorpc.gui.theme import mark
+from nanorpc.gui.texts import read_only
 
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (BadRequest, "The arguments do not fit the method's types; the text names the one."),
@@ -60,32 +58,20 @@ def traceback_of(error: Exception) -> str:
 
 
 class Failure(QWidget):
-    """Shows an error with the traceback of the server."""
+    """Says what an error means, and shows the traceback of the server."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heading = QLabel()
-        self.heading.setWordWrap(True)
-        self.heading.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
-        self.heading.setAccessibleName("Error")
-        mark(self.heading, "error")
         self.advice = QLabel()
         self.advice.setWordWrap(True)
-        self.traceback = QPlainTextEdit()
-        self.traceback.setReadOnly(True)
-        self.traceback.setTabChangesFocus(True)
-        self.traceback.setLineWrapMode(QPlainTextEdit.NoWrap)
-        self.traceback.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
-        self.traceback.setAccessibleName("Traceback of the server")
+        self.traceback = read_only("Traceback of the server", wrapped=False)
         layout = QVBoxLayout(self)
-        layout.addWidget(self.heading)
         layout.addWidget(self.advice)
         layout.addWidget(self.traceback, 1)
         layout.addStretch(0)
 
     def show_error(self, error: Exception) -> None:
         """Show an error."""
-        self.heading.setText(heading(error))
         said = advice(error)
         self.advice.setText(said)
         self.advice.setVisible(bool(said))

@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 from PyQt5.QtCore import QRegularExpression, Qt, pyqtSignal
-from PyQt5.QtGui import QFontDatabase, QRegularExpressionValidator
+from PyQt5.QtGui import QRegularExpressionValidator
 from PyQt5.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QToolButton, QWidget
 
 from nanorpc.commands.shape import Shape
 from nanorpc.gui.call.kinds import NULL, Kind, choices, example, kind_of, may_be_none, text_of, word_of
+from nanorpc.gui.texts import fixed_font
 from nanorpc.introspection import ParameterInfo
 
 _ROWS = 5
@@ -28,7 +29,7 @@ class TextField(QPlainTextEdit):
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         if fixed:
-            self.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
+            self.setFont(fixed_font())
         self.textChanged.connect(self._fit)
         self._fit()
 

@@ -38,7 +38,7 @@ def middle(times_ns: Any) -> float | None:
     return median(times_ns) if len(times_ns) else None
 
 
-_TITLES = ("Time", "Service", "Call", "Took", "Outcome")
+_TITLES = ("Time", "Took", "Service", "Outcome", "Call")
 
 
 class HistoryModel(QAbstractTableModel):
@@ -82,7 +82,7 @@ class HistoryModel(QAbstractTableModel):
         if role in (Qt.DisplayRole, Qt.ToolTipRole):
             took = "" if entry.times_ns is None else time_text(entry.times_ns)
             call = printable(entry.call.summary[:_LONGEST])
-            return (entry.at, printable(entry.call.service), call, took, printable(entry.outcome[:_LONGEST]))[index.column()]
-        if role == Qt.TextAlignmentRole and index.column() == 3:
+            return (entry.at, took, printable(entry.call.service), printable(entry.outcome[:_LONGEST]), call)[index.column()]
+        if role == Qt.TextAlignmentRole and index.column() == 1:
             return int(Qt.AlignRight | Qt.AlignVCenter)
         return entry.call if role == CALL else None

@@ -49,7 +49,7 @@ def figures(times_ns: Sequence[int]) -> list[tuple[str, str]]:
     times = np.asarray(times_ns)
     said = [("fastest", time_text(int(times.min())))]
     said += [(f"p{percent:g}", time_text(value)) for percent, value in zip(_PERCENTILES, np.percentile(times, _PERCENTILES), strict=True)]
-    return [*said, ("slowest", time_text(int(times.max()))), ("mean", time_text(times.mean())), ("first", time_text(times_ns[0]))]
+    return [*said, ("slowest", time_text(int(times.max()))), ("first", time_text(times_ns[0]))]
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ def decimated(times: Any) -> tuple[Any, Any]:
 
 
 class _LatencyRenderer(Renderer[Times]):
-    """A histogram, and below it the times of calls in their order."""
+    """A histogram, and beside it the times of calls in their order."""
 
-    grid = (2, 1)
-    margins = (66, 18, 40, 26)
+    grid = (1, 2)
+    margins = (66, 16, 40, 26)
 
     def names(self, data: Times) -> Sequence[str]:
         """What is drawn."""
@@ -95,17 +95,17 @@ class _LatencyRenderer(Renderer[Times]):
     def build(self, axes: list[Axes], data: Times, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
         self._spread, self._order = axes
-        self._spread.set_title("How many calls took how long", loc="left")
-        self._order.set_title("Each call in its order" if len(data.numbers) < _POINTS else "The slowest calls in their order", loc="left")
+        self._spread.set_title("How long calls took", loc="left")
+        self._order.set_title("In their order" if len(data.numbers) < _POINTS else "In their order, the slowest", loc="left")
         self._order.set_xlabel("call")
         self._spread.set_xscale("log")
         self._order.set_yscale("log")
         for axis in (self._spread.xaxis, self._order.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(FuncFormatter(lambda ns, _: time_text(ns)))
         for axis in (self._spread.yaxis, self._order.xaxis):
-            axis.set_major_locator(MaxNLocator(5, integer=True))
+            axis.set_major_locator(MaxNLocator(4, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         calls = series["calls"]
         self._bars = self._spread.stairs(data.counts, data.edges, fill=True, color=calls.colour, alpha=0.75)

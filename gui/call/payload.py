@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from PyQt5.QtGui import QFontDatabase
 from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from nanorpc.commands.shape import Shape
 from nanorpc.gui.call.form import Form
 from nanorpc.gui.call.kinds import example
 from nanorpc.gui.call.request import Call, Mode
+from nanorpc.gui.texts import fixed_font
 from nanorpc.introspection import MethodInfo
 
 _HINTS = {
@@ -88,7 +88,7 @@ class _Text(QWidget):
         self.edit.setAccessibleName(f"Payload as {mode.value}")
         self.edit.setTabChangesFocus(True)
         if mode is not Mode.TEXT:
-            self.edit.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
+            self.edit.setFont(fixed_font())
         hint = QLabel(_HINTS[mode])
         hint.setWordWrap(True)
         layout = QVBoxLayout(self)

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 from PyQt5.QtCore import Qt
-from PyQt5.QtGui import QFontDatabase, QPixmap, QResizeEvent
-from PyQt5.QtWidgets import QComboBox, QHeaderView, QLabel, QPlainTextEdit, QSizePolicy, QTabWidget, QTreeView, QVBoxLayout, QWidget
+from PyQt5.QtGui import QPixmap, QResizeEvent
+from PyQt5.QtWidgets import QComboBox, QHeaderView, QLabel, QSizePolicy, QTabWidget, QTreeView, QVBoxLayout, QWidget
 
 from nanorpc.gui.call.failure import Failure
 from nanorpc.gui.call.latency import Latency
 from nanorpc.gui.call.reply import Nothing, Reply, preview
 from nanorpc.gui.call.run import Outcome
 from nanorpc.gui.call.tree import ValueModel
+from nanorpc.gui.texts import read_only
 
 _WIDTHS = (180, 320)
 """Of the tree's first columns, in pixels."""
@@ -35,8 +36,8 @@ class Result(QTabWidget):
         self.tree.setModel(self.value)
         self.tree.header().setSectionResizeMode(QHeaderView.Interactive)
         self.tree.header().setStretchLastSection(True)
-        self.text = _read_only("Reply as text", wrapped=True)
-        self.hex = _read_only("Reply in hex", wrapped=False)
+        self.text = read_only("Reply as text", wrapped=True)
+        self.hex = read_only("Reply in hex", wrapped=False)
         self.arrays = Arrays()
         self.picture = Picture()
         self.latency = Latency()
@@ -115,7 +116,7 @@ class Arrays(QWidget):
         self.which = QComboBox()
         self.which.setAccessibleName("Array")
         self.which.currentIndexChanged.connect(self._show)
-        self.text = _read_only("Array", wrapped=False)
+        self.text = read_only("Array", wrapped=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.which)
@@ -167,13 +168,3 @@ class Picture(QLabel):
         scaled = self.image.scaled(size, Qt.KeepAspectRatio, Qt.FastTransformation if times >= 1 else Qt.SmoothTransformation)
         scaled.setDevicePixelRatio(ratio)
         self.setPixmap(scaled)
-
-
-def _read_only(name: str, wrapped: bool) -> QPlainTextEdit:
-    text = QPlainTextEdit()
-    text.setReadOnly(True)
-    text.setTabChangesFocus(True)
-    text.setAccessibleName(name)
-    text.setFont(QFontDatabase.systemFont(QFontDatabase.FixedFont))
-    text.setLineWrapMode(QPlainTextEdit.WidgetWidth if wrapped else QPlainTextEdit.NoWrap)
-    return text

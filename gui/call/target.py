@@ -123,10 +123,13 @@ class Target(QWidget):
 
     def _method_changed(self) -> None:
         info = self.info
-        if info.kind or info.name in self._infos:
-            self.about.setText(printable("\n".join(part for part in (str(info), info.doc) if part)))
+        if info.name in self._infos:
+            result = f"→ {info.returns}" if info.returns else "→ bytes" if info.kind in ("bytes", "raw") else ""
+            self.about.setText(printable(" ".join(part for part in (info.doc, result) if part)))
         else:
             self.about.setText(f"{printable(self.service.currentText())} lists no method of this name." if info.name and self._infos else "")
+        for widget in (self.about, self.method):
+            widget.setToolTip(printable(str(info)))
         self.method_changed.emit(info)
 
 

@@ -71,15 +71,14 @@ def _period(record: Record, percent: float) -> str:
     return _known(period(record.recent.percentile(percent)))
 
 
-TREND = 4
+TREND = 3
 """The column of the little charts."""
 
 COLUMNS = (
     Column("Service", "the name by which clients find it", lambda r: printable(r.service), lambda r: r.service.lower(), is_text=True),
     Column("State", "whether it answers", lambda r: f"{SIGNS[r.state]} {r.state.value}", lambda r: r.state.value, is_text=True),
-    Column("PID", "the server's process", lambda r: str(r.pid or NOTHING), lambda r: r.pid or 0),
     Column("Calls/s", "calls answered in the last second", lambda r: _known(rate(r.recent.rate)), lambda r: r.recent.rate or 0.0),
-    Column("Last minute", "calls per second over the last minute", lambda _: "", lambda r: r.recent.rate or 0.0),
+    Column("Trend", "calls per second over the last minute", lambda _: "", lambda r: r.recent.rate or 0.0),
     Column("p50", "half of the calls of the last second took less, at the server", lambda r: _period(r, 50), lambda r: r.recent.percentile(50) or 0),
     Column("p99", "99 of 100 calls of the last second took less", lambda r: _period(r, 99), lambda r: r.recent.percentile(99) or 0),
     Column("In flight", "calls that have been taken and not answered", lambda r: number(r.in_flight), lambda r: r.in_flight),
@@ -88,5 +87,6 @@ COLUMNS = (
     Column("Pool", "memory for replies: in use, and of what there is", pool, lambda r: r.reply_pool[0]),
     Column("Spun", "waits for a call that ended while it spun; it slept through the others", lambda r: _share(spun(r)), lambda r: spun(r) or 0.0),
     Column("Uptime", "since the server was made", lambda r: uptime(up(r)) if up(r) else NOTHING, up),
+    Column("PID", "the server's process", lambda r: str(r.pid or NOTHING), lambda r: r.pid or 0),
     Column("User", "as whom it runs", user, user, is_text=True),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, QTimer, pyqtSignal
-from PyQt5.QtGui import QGuiApplication, QPalette
+from PyQt5.QtGui import QColor, QGuiApplication, QPalette
 
 from nanorpc.commands.human import printable
 from nanorpc.gui.servers.columns import COLUMNS, TREND, user
@@ -36,6 +36,8 @@ class ServersModel(QAbstractTableModel):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.warning: QColor | None = None
+        """In what it is said that a server does not answer."""
         self._records: list[Record] = []
         self._fresh: dict[int, Record] = {}  # by key: those whose figures the views have not been told of
         self._gathering = QTimer(self)
@@ -110,6 +112,8 @@ class ServersModel(QAbstractTableModel):
             return int((Qt.AlignLeft if column.is_text else Qt.AlignRight) | Qt.AlignVCenter)
         if role == Qt.ForegroundRole and record.state is State.GONE:
             return QGuiApplication.palette().brush(QPalette.Disabled, QPalette.Text)
+        if role == Qt.ForegroundRole and record.state is State.SILENT and index.column() == 1:
+            return self.warning
         if role == Qt.ToolTipRole:
             return " ".join([record.state.value, record.reason]).strip() if index.column() == 1 else column.tip
         if role == TREND_ROLE and index.column() == TREND:

@@ -9,7 +9,7 @@ import sys
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from nanorpc.gui.copying import CommandLine
+from nanorpc.gui.texts import CommandLine
 from nanorpc.gui.theme import mark
 
 _PROGRAM = (
@@ -38,7 +38,7 @@ class Nothing(QWidget):
         self.text.setWordWrap(True)
         self.command = CommandLine(starting_command(directory))
         self.command.copied.connect(self.copied)
-        more = QLabel("Services of your own: <b>nanorpc serve MODULE:SERVICE</b> — those that start appear here by themselves.")
+        more = QLabel("Your own: <b>nanorpc serve MODULE:SERVICE</b>. What starts appears here by itself.")
         more.setAlignment(Qt.AlignCenter)
         more.setWordWrap(True)
         layout = QVBoxLayout(self)

@@ -32,7 +32,7 @@ class SparklineDelegate(QStyledItemDelegate):
         if not values or len(values) < 2:
             return
         selected = bool(option.state & QStyle.State_Selected)
-        enabled = index.data(Qt.ForegroundRole) is None
+        enabled = index.data(Qt.ForegroundRole) is None  # as of those that have gone
         palette = option.palette
         colour = self.colour or palette.color(QPalette.Highlight)
         if selected:

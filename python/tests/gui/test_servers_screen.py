@@ -16,7 +16,7 @@ from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 import nanorpc
-from nanorpc.gui.servers.columns import COLUMNS
+from nanorpc.gui.servers.columns import COLUMNS, TREND
 from nanorpc.gui.servers.methods import METHOD
 from nanorpc.gui.servers.model import RECORD, TREND_ROLE
 from nanorpc.gui.servers.record import Record, State
@@ -112,7 +112,7 @@ def test_figures_of_a_go_and_a_python_server(
     assert record.waits[0] + record.waits[1] > 0
     assert record.memory > 8192
     assert max(point.rate for point in record.past) > 0
-    trend = screen.model.index(0, 4).data(TREND_ROLE)
+    trend = screen.model.index(0, TREND).data(TREND_ROLE)
     assert max(trend) > 0
 
 
@@ -189,7 +189,7 @@ def test_filter_and_sort(screen: ServersScreen, qtbot: QtBot, start: Start) -> N
     assert list(rows(screen)) == ["alpha", "beta", "gamma"]
     screen.table.sortByColumn(0, Qt.DescendingOrder)
     assert list(rows(screen)) == ["gamma", "beta", "alpha"]
-    screen.table.sortByColumn(2, Qt.AscendingOrder)
+    screen.table.sortByColumn(12, Qt.AscendingOrder)
     pids = [int(row["PID"]) for row in rows(screen).values()]
     assert pids == sorted(pids)
     qtbot.keyClicks(screen.filter, "ALP")
