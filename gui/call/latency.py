@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -19,6 +19,8 @@ from nanorpc.gui.theme import Series
 from nanorpc.units import time_text
 
 _BINS = 60
+_TICKS_ACROSS, _TICKS_UP = 4, 7
+"""Marks for which axes have room."""
 _POINTS = 2000
 """How many calls are drawn one by one."""
 _PERCENTILES = (50, 90, 99, 99.9)
@@ -29,7 +31,7 @@ def times_text(times_ns: Sequence[int]) -> str:
     if len(times_ns) == 1:
         return time_text(times_ns[0])
     p50, p99 = np.percentile(np.asarray(times_ns), (50, 99))
-    return f"{len(times_ns):,} calls: p50 {time_text(p50)}, p99 {time_text(p99)}, slowest {time_text(max(times_ns))}"
+    return f"{len(times_ns):,} calls: p50 {time_text(p50)}, p99 {time_text(p99)}"
 
 
 def histogram(times_ns: Sequence[int]) -> tuple[list[float], list[int]]:
@@ -74,6 +76,18 @@ class Times:
         return cls(edges, counts, numbers, values, float(p50), float(p99))
 
 
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Return times for the marks of a logarithmic axis: 1, 2 and 5 times powers of ten; fewer of these if they were too many; or, if there are none,
+    what is in the middle.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [float(step * 10**decade) for decade in decades for step in steps if low <= step * 10**decade <= high]
+        if len(found) <= most:
+            return found if len(found) > 1 else [float(f"{value:.2g}") for value in np.geomspace(low, high, 5)[1::2]]
+    return found[:: -(-len(found) // most)]
+
+
 def decimated(times: Any) -> tuple[Any, Any]:
     """Return the numbers, from 1 on, and times of calls, of many the slowest of each few: what matters is not to be left out."""
     size = -(-len(times) // _POINTS)
@@ -101,7 +115,6 @@ class _LatencyRenderer(Renderer[Times]):
         self._spread.set_xscale("log")
         self._order.set_yscale("log")
         for axis in (self._spread.xaxis, self._order.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
             axis.set_minor_locator(NullLocator())
             axis.set_major_formatter(FuncFormatter(lambda ns, _: time_text(ns)))
         for axis in (self._spread.yaxis, self._order.xaxis):
@@ -125,6 +138,8 @@ class _LatencyRenderer(Renderer[Times]):
         self._points.set_data(data.numbers, data.values)
         low, high = data.edges[0] / 1.05, data.edges[-1] * 1.05
         self._spread.set_xlim(low, high)
+        self._spread.xaxis.set_major_locator(FixedLocator(ticks(low, high, _TICKS_ACROSS)))
+        self._order.yaxis.set_major_locator(FixedLocator(ticks(low, high, _TICKS_UP)))
         self._spread.set_ylim(0, max(data.counts) * 1.1)
         self._order.set_ylim(low, high)
         self._order.set_xlim(0, max(data.numbers[-1] * 1.01, 2))

@@ -17,7 +17,7 @@ from nanorpc.gui.call.run import Outcome
 from nanorpc.gui.call.tree import ValueModel
 from nanorpc.gui.texts import read_only
 
-_WIDTHS = (180, 320)
+_WIDTHS = (160, 260)
 """Of the tree's first columns, in pixels."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt5.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QWidget
 
 from nanorpc.commands.human import printable
 from nanorpc.gui.workers import Workers
@@ -46,17 +46,16 @@ class Target(QWidget):
         self.about = QLabel()
         self.about.setWordWrap(True)
         self.about.setAccessibleName("About the service and the method")
-        row = QHBoxLayout()
-        row.addWidget(self.service, 1)
-        row.addWidget(self.refresh_button)
-        layout = QFormLayout(self)
+        layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setFieldGrowthPolicy(QFormLayout.AllNonFixedFieldsGrow)
-        label = QLabel("Ser&vice")
-        label.setBuddy(self.service)
-        layout.addRow(label, row)
-        layout.addRow("&Method", self.method)
-        layout.addRow(self.about)
+        for row, (text, combo) in enumerate((("Ser&vice", self.service), ("&Method", self.method))):
+            label = QLabel(text)
+            label.setBuddy(combo)
+            layout.addWidget(label, row, 0)
+            layout.addWidget(combo, row, 1, 1, 1 if combo is self.service else 2)
+        layout.addWidget(self.refresh_button, 0, 2)
+        layout.addWidget(self.about, 2, 0, 1, 3)
+        layout.setColumnStretch(1, 1)
 
     @property
     def info(self) -> MethodInfo:
@@ -90,7 +89,11 @@ class Target(QWidget):
             self._say_nothing()
 
     def _say_nothing(self) -> None:
-        self.about.setText("No service is running. The Servers screen says how to start one.")
+        self._say("No service is running. The Servers screen says how to start one.")
+
+    def _say(self, text: str) -> None:
+        self.about.setText(text)
+        self.about.setVisible(bool(text))
 
     def _describe(self) -> None:
         name = self.service.currentText().strip()
@@ -115,19 +118,19 @@ class Target(QWidget):
         if name == self.service.currentText().strip():
             self._described = ""
             self._infos = {}
-            self.about.setText(f"{type(error).__name__}: {error}")
+            self._say(f"{type(error).__name__}: {error}")
             self.method_changed.emit(self.info)
 
     def _failed(self, error: Exception) -> None:
-        self.about.setText(str(error))
+        self._say(str(error))
 
     def _method_changed(self) -> None:
         info = self.info
         if info.name in self._infos:
             result = f"→ {info.returns}" if info.returns else "→ bytes" if info.kind in ("bytes", "raw") else ""
-            self.about.setText(printable(" ".join(part for part in (info.doc, result) if part)))
+            self._say(printable(" ".join(part for part in (info.doc, result) if part)))
         else:
-            self.about.setText(f"{printable(self.service.currentText())} lists no method of this name." if info.name and self._infos else "")
+            self._say(f"{printable(self.service.currentText())} lists no method of this name." if info.name and self._infos else "")
         for widget in (self.about, self.method):
             widget.setToolTip(printable(str(info)))
         self.method_changed.emit(info)

@@ -50,7 +50,7 @@ def up(record: Record) -> int:
 def pool(record: Record) -> str:
     """Return how much of its memory for replies a server uses."""
     used, whole = record.reply_pool
-    return f"{size(used)} of {size(whole)}" if whole else NOTHING
+    return f"{size(used)} / {size(whole)}" if whole else NOTHING
 
 
 def spun(record: Record) -> float | None:

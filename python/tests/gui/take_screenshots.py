@@ -22,6 +22,7 @@ from PyQt5.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QS
 
 import nanorpc
 from nanorpc.gui.call.request import Mode
+from nanorpc.gui.plots import PlotWidget
 from nanorpc.gui.servers.record import State
 from nanorpc.gui.window import Window
 
@@ -67,7 +68,10 @@ class Pictures:
     def take(self, name: str) -> None:
         for size, (width, height) in SIZES.items():
             self.window.resize(width, height)
-            QTest.qWait(400)  # plots are drawn by a thread
+            QTest.qWait(150)
+            for plot in self.window.findChildren(PlotWidget):
+                wait(lambda plot=plot: plot.idle or not plot.isVisible())  # a thread draws it
+            QTest.qWait(50)
             file = f"{name}-{size}-{self.suffix}"
             self.window.grab().save(str(self.folder / f"{file}.png"))
             if texts := clipped(self.window):
