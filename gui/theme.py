@@ -34,9 +34,14 @@ _SHAPES: dict[str, _Shape] = {
     "nanorpc-batch": ("sky", "X", "--"),
     "uds": ("red", "^", "-"),
     "uds-batch": ("yellow", "v", "--"),
-    "python limit": ("silver", "p", ":"),
-    "python nanorpc": ("green", "*", "-"),
-    "python uds": ("pink", "<", "-"),
+    "py nanorpc": ("green", "*", "--"),
+    "py nanorpc-python": ("blue", "p", "-."),
+    "py nanorpc-aio": ("sky", "8", "-."),
+    "py uds": ("pink", "<", "-"),
+    "py multiprocessing": ("yellow", ">", "-"),
+    "py pyzmq": ("pink", "H", "--"),
+    "py grpcio": ("red", "1", "-."),
+    "py grpc.aio": ("yellow", "2", "-."),
 }
 _OTHERS: tuple[_Shape, ...] = (
     ("yellow", ">", "-"),

@@ -1,0 +1,50 @@
+"""Tables, all in one manner."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QSortFilterProxyModel, Qt
+from PyQt5.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+ROW = 24
+"""Pixels of a row."""
+
+
+class SortProxy(QSortFilterProxyModel):
+    """Sorts by a role of the model, whose values may be of any kind that can be compared, such as tuples, which Qt cannot."""
+
+    def __init__(self, model: QAbstractItemModel, role: int) -> None:
+        super().__init__()
+        self.setSourceModel(model)
+        self._role = role
+        self.setFilterKeyColumn(-1)
+        self.setFilterCaseSensitivity(Qt.CaseInsensitive)
+
+    def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:
+        """Compare."""
+        a, b = left.data(self._role), right.data(self._role)
+        return bool(a < b) if a is not None and b is not None else a is None and b is not None
+
+
+class Table(QTableView):
+    """Whole rows are selected, and sorted by a click on a column's title; the tab key leaves the table."""
+
+    def __init__(self, model: QAbstractItemModel, name: str, sortable: bool = True) -> None:
+        super().__init__()
+        self.setModel(model)
+        self.setAccessibleName(name)
+        self.setSelectionBehavior(QAbstractItemView.SelectRows)
+        self.setEditTriggers(QAbstractItemView.NoEditTriggers)
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(ROW)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.Interactive)
+        header.setStretchLastSection(True)
+        if sortable:
+            header.setSortIndicator(-1, Qt.AscendingOrder)
+            self.setSortingEnabled(True)
