@@ -9,7 +9,6 @@ from PyQt5.QtGui import QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QMenu,
     QProgressBar,
@@ -17,7 +16,6 @@ from PyQt5.QtWidgets import (
     QShortcut,
     QSplitter,
     QStackedWidget,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -33,8 +31,10 @@ from nanorpc.gui.call.snippets import as_command, as_python
 from nanorpc.gui.call.target import Target
 from nanorpc.gui.fields import count, seconds
 from nanorpc.gui.screen import Screen
+from nanorpc.gui.tables import Table
 from nanorpc.gui.texts import copy
 from nanorpc.gui.theme import Theme, mark
+from nanorpc.gui.widths import fit
 from nanorpc.gui.workers import Workers
 from nanorpc.introspection import MethodInfo
 from nanorpc.units import size_text
@@ -81,7 +81,7 @@ class CallScreen(Screen):
         self.progress = QProgressBar()
         self.result = Result()
         self.history = HistoryModel(self)
-        self.past = QTableView()
+        self.past = Table(self.history, "Calls made", sortable=False)
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL)
         self._poll.timeout.connect(self._show_progress)
@@ -89,21 +89,8 @@ class CallScreen(Screen):
         self._enable()
 
     def _arrange(self) -> None:
-        self.past.setModel(self.history)
-        self.past.setAccessibleName("Calls made")
-        self.past.setSelectionBehavior(QAbstractItemView.SelectRows)
         self.past.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.past.setShowGrid(False)
-        self.past.setAlternatingRowColors(True)
-        self.past.setTabKeyNavigation(False)
-        self.past.setWordWrap(False)
-        self.past.verticalHeader().hide()
-        header = self.past.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(3, QHeaderView.Interactive)
-        header.resizeSection(3, 200)
-        header.setStretchLastSection(True)
-        header.setHighlightSections(False)
+        fit(self.past.horizontalHeader(), ("00:00:00", "999.9 ms", "a service", "The method failed: KeyE…"))
         self.past.clicked.connect(self._restore)
         self.past.activated.connect(self._restore)
         nothing = QLabel("No calls yet. Those that you make are listed here; a click brings one back.")

@@ -9,19 +9,17 @@ from PyQt5.QtGui import QColor, QKeySequence
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
     QShortcut,
     QStackedWidget,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from nanorpc.gui.screen import Screen
-from nanorpc.gui.servers.columns import TREND
+from nanorpc.gui.servers.columns import COLUMNS, TREND
 from nanorpc.gui.servers.detail import Detail
 from nanorpc.gui.servers.events import Event, Looked
 from nanorpc.gui.servers.model import RECORD, TREND_ROLE, ServersModel, SortedServers
@@ -29,7 +27,9 @@ from nanorpc.gui.servers.monitor import Monitor
 from nanorpc.gui.servers.nothing import Nothing
 from nanorpc.gui.servers.record import Record, State
 from nanorpc.gui.servers.sparkline import SparklineDelegate
+from nanorpc.gui.tables import Table
 from nanorpc.gui.theme import Theme
+from nanorpc.gui.widths import fit
 
 
 class ServersScreen(Screen):
@@ -49,7 +49,7 @@ class ServersScreen(Screen):
         self.monitor.told.connect(self._told)
         self.monitor.failed.connect(_raise)
         self.model = ServersModel(self)
-        self.sorted = SortedServers(self.model, self)
+        self.sorted = SortedServers(self.model)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter: name, method, user, state or PID")
         self.filter.setAccessibleName("Filter")
@@ -64,7 +64,7 @@ class ServersScreen(Screen):
         self.dismiss_button.clicked.connect(self._dismiss)
         self.dismiss_all_button = QPushButton("Dismiss all &gone")
         self.dismiss_all_button.clicked.connect(self.model.dismiss_all)
-        self.table = QTableView()
+        self.table = Table(self.sorted, "Servers")
         self.nothing = Nothing(directory)
         self.nothing.copied.connect(self.message)
         self.no_match = QLabel("No server matches the filter.")
@@ -79,23 +79,11 @@ class ServersScreen(Screen):
         self._counted()
 
     def _arrange(self) -> None:
-        self.table.setModel(self.sorted)
-        self.table.setAccessibleName("Servers")
-        self.table.setSortingEnabled(True)
         self.table.sortByColumn(0, Qt.AscendingOrder)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.table.setAlternatingRowColors(True)
-        self.table.setShowGrid(False)
-        self.table.setTabKeyNavigation(False)
-        self.table.setWordWrap(False)
+        fit(self.table.horizontalHeader(), [column.longest for column in COLUMNS])
         self.sparkline = SparklineDelegate(TREND_ROLE, 60, self.table)
         self.table.setItemDelegateForColumn(TREND, self.sparkline)
-        self.table.verticalHeader().hide()
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeToContents)
-        header.setHighlightSections(False)
-        header.setStretchLastSection(True)
         self.table.activated.connect(self._open)
         self.table.selectionModel().currentRowChanged.connect(lambda *_: self._enable())
         for key, slot in (("Del", self._dismiss), ("Alt+Left", self.show_list), ("Ctrl+F", self.filter.setFocus)):

@@ -39,6 +39,7 @@ def middle(times_ns: Any) -> float | None:
 
 
 _TITLES = ("Time", "Took", "Service", "Outcome", "Call")
+_TOOK = 1
 
 
 class HistoryModel(QAbstractTableModel):
@@ -74,6 +75,8 @@ class HistoryModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles."""
+        if role == Qt.TextAlignmentRole and section == _TOOK:
+            return int(Qt.AlignRight | Qt.AlignVCenter)
         return _TITLES[section] if role == Qt.DisplayRole and orientation == Qt.Horizontal else None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
@@ -83,6 +86,6 @@ class HistoryModel(QAbstractTableModel):
             took = "" if entry.times_ns is None else time_text(entry.times_ns)
             call = printable(entry.call.summary[:_LONGEST])
             return (entry.at, took, printable(entry.call.service), printable(entry.outcome[:_LONGEST]), call)[index.column()]
-        if role == Qt.TextAlignmentRole and index.column() == 1:
+        if role == Qt.TextAlignmentRole and index.column() == _TOOK:
             return int(Qt.AlignRight | Qt.AlignVCenter)
         return entry.call if role == CALL else None

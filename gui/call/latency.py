@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from nanorpc.gui.plots import Hover, PlotWidget, Renderer
+from nanorpc.gui.plots.chart import time_axis
 from nanorpc.gui.theme import Series
 from nanorpc.units import time_text
 
@@ -112,11 +113,8 @@ class _LatencyRenderer(Renderer[Times]):
         self._spread.set_title("How long calls took", loc="left")
         self._order.set_title("In their order" if len(data.numbers) < _POINTS else "In their order, the slowest", loc="left")
         self._order.set_xlabel("call")
-        self._spread.set_xscale("log")
-        self._order.set_yscale("log")
-        for axis in (self._spread.xaxis, self._order.yaxis):
-            axis.set_minor_locator(NullLocator())
-            axis.set_major_formatter(FuncFormatter(lambda ns, _: time_text(ns)))
+        time_axis(self._spread.xaxis)
+        time_axis(self._order.yaxis)
         for axis in (self._spread.yaxis, self._order.xaxis):
             axis.set_major_locator(MaxNLocator(4, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from nanorpc.commands.human import number, period, printable, rate, size, uptime
-from nanorpc.gui.servers.record import SIGNS, Record
+from nanorpc.gui.servers.record import SIGNS, Record, State
 
 NOTHING = "–"
 
@@ -23,6 +23,8 @@ class Column:
     text: Callable[[Record], str]
     order: Callable[[Record], Any]
     """By what servers are sorted."""
+    longest: str
+    """A text that finds room."""
     is_text: bool = False
     """Else it is a number, to the right."""
 
@@ -75,18 +77,40 @@ TREND = 3
 """The column of the little charts."""
 
 COLUMNS = (
-    Column("Service", "the name by which clients find it", lambda r: printable(r.service), lambda r: r.service.lower(), is_text=True),
-    Column("State", "whether it answers", lambda r: f"{SIGNS[r.state]} {r.state.value}", lambda r: r.state.value, is_text=True),
-    Column("Calls/s", "calls answered in the last second", lambda r: _known(rate(r.recent.rate)), lambda r: r.recent.rate or 0.0),
-    Column("Trend", "calls per second over the last minute", lambda _: "", lambda r: r.recent.rate or 0.0),
-    Column("p50", "half of the calls of the last second took less, at the server", lambda r: _period(r, 50), lambda r: r.recent.percentile(50) or 0),
-    Column("p99", "99 of 100 calls of the last second took less", lambda r: _period(r, 99), lambda r: r.recent.percentile(99) or 0),
-    Column("In flight", "calls that have been taken and not answered", lambda r: number(r.in_flight), lambda r: r.in_flight),
-    Column("Errors", "calls answered with an error, since its start", lambda r: number(r.errors), lambda r: r.errors),
-    Column("Clients", "connections, without this dashboard's", lambda r: number(r.clients), lambda r: r.clients),
-    Column("Pool", "memory for replies: in use, and of what there is", pool, lambda r: r.reply_pool[0]),
-    Column("Spun", "waits for a call that ended while it spun; it slept through the others", lambda r: _share(spun(r)), lambda r: spun(r) or 0.0),
-    Column("Uptime", "since the server was made", lambda r: uptime(up(r)) if up(r) else NOTHING, up),
-    Column("PID", "the server's process", lambda r: str(r.pid or NOTHING), lambda r: r.pid or 0),
-    Column("User", "as whom it runs", user, user, is_text=True),
+    Column(
+        "Service", "the name by which clients find it", lambda r: printable(r.service), lambda r: r.service.lower(), "image-processing", is_text=True
+    ),
+    Column("State", "whether it answers", lambda r: f"{SIGNS[r.state]} {r.state.value}", lambda r: r.state.value, "▲ not answering", is_text=True),
+    Column("Calls/s", "calls answered in the last second", lambda r: _known(rate(r.recent.rate)), lambda r: r.recent.rate or 0.0, "99999"),
+    Column("Trend", "calls per second over the last minute", lambda _: "", lambda r: r.recent.rate or 0.0, "000000000"),
+    Column(
+        "p50",
+        "half of the calls of the last second took less, at the server",
+        lambda r: _period(r, 50),
+        lambda r: r.recent.percentile(50) or 0,
+        "999µs",
+    ),
+    Column("p99", "99 of 100 calls of the last second took less", lambda r: _period(r, 99), lambda r: r.recent.percentile(99) or 0, "999µs"),
+    Column(
+        "In flight",
+        "calls that have been taken and not answered",
+        lambda r: number(r.in_flight) if r.state is State.RUNNING else NOTHING,
+        lambda r: r.in_flight,
+        "9999",
+    ),
+    Column("Errors", "calls answered with an error, since its start", lambda r: number(r.errors), lambda r: r.errors, "99999"),
+    Column(
+        "Clients",
+        "connections, without this dashboard's",
+        lambda r: number(r.clients) if r.state is State.RUNNING else NOTHING,
+        lambda r: r.clients,
+        "9999",
+    ),
+    Column("Pool", "memory for replies: in use, and of what there is", pool, lambda r: r.reply_pool[0], "999KiB / 999KiB"),
+    Column(
+        "Spun", "waits for a call that ended while it spun; it slept through the others", lambda r: _share(spun(r)), lambda r: spun(r) or 0.0, "100 %"
+    ),
+    Column("Uptime", "since the server was made", lambda r: uptime(up(r)) if up(r) else NOTHING, up, "23h59m59s"),
+    Column("PID", "the server's process", lambda r: str(r.pid or NOTHING), lambda r: r.pid or 0, "4194304"),
+    Column("User", "as whom it runs", user, user, "somebody", is_text=True),
 )

@@ -13,6 +13,7 @@ from nanorpc.gui.servers.methods import METHOD, MethodsModel
 from nanorpc.gui.servers.record import SIGNS, Record, State
 from nanorpc.gui.servers.rolling import Rolling
 from nanorpc.gui.theme import mark
+from nanorpc.gui.widths import fit
 from nanorpc.introspection import MethodInfo
 
 
@@ -42,7 +43,9 @@ class Detail(QWidget):
         self.tree.setAccessibleName("Methods")
         self.tree.setAlternatingRowColors(True)
         self.tree.setUniformRowHeights(True)
+        fit(self.tree.header(), ("a method's name", "99999", "999µs", "999µs", "9999", "9999", "99999"))
         self.tree.header().setStretchLastSection(False)
+        self.tree.header().setSectionResizeMode(0, QHeaderView.Stretch)
         self.tree.selectionModel().currentChanged.connect(lambda *_: self._describe())
         self.tree.doubleClicked.connect(self._call)
         self.methods.modelReset.connect(self._rebuilt)
@@ -88,9 +91,6 @@ class Detail(QWidget):
 
     def _rebuilt(self) -> None:
         self.tree.expandAll()
-        header = self.tree.header()
-        header.setSectionResizeMode(QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.Stretch)
         first = self.methods.index(0, 0)
         while first.isValid() and first.data(METHOD) is None:
             first = self.methods.index(0, 0, first)

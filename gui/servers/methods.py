@@ -118,6 +118,8 @@ class MethodsModel(QAbstractItemModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles, and what they mean."""
         title, tip, _ = _COLUMNS[section]
+        if role == Qt.TextAlignmentRole and section:
+            return int(Qt.AlignRight | Qt.AlignVCenter)
         return title if role == Qt.DisplayRole else tip if role == Qt.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QColor, QGuiApplication, QPalette
 
 from nanorpc.commands.human import printable
-from nanorpc.gui.servers.columns import COLUMNS, TREND, user
+from nanorpc.gui.servers.columns import COLUMNS, TREND, Column, user
 from nanorpc.gui.servers.events import Described, Event, Gone, Silent
 from nanorpc.gui.servers.record import Record, State
+from nanorpc.gui.tables import SortProxy
 
 ORDER = Qt.UserRole
 """By what rows are sorted."""
@@ -97,9 +98,12 @@ class ServersModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles, and what they mean."""
-        if orientation != Qt.Horizontal or role not in (Qt.DisplayRole, Qt.ToolTipRole):
+        if orientation != Qt.Horizontal:
             return None
-        return COLUMNS[section].title if role == Qt.DisplayRole else COLUMNS[section].tip
+        column = COLUMNS[section]
+        if role == Qt.TextAlignmentRole:
+            return _alignment(column)
+        return column.title if role == Qt.DisplayRole else column.tip if role == Qt.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
         """What a cell shows."""
@@ -109,7 +113,7 @@ class ServersModel(QAbstractTableModel):
         if role == ORDER:
             return column.order(record)
         if role == Qt.TextAlignmentRole:
-            return int((Qt.AlignLeft if column.is_text else Qt.AlignRight) | Qt.AlignVCenter)
+            return _alignment(column)
         if role == Qt.ForegroundRole and record.state is State.GONE:
             return QGuiApplication.palette().brush(QPalette.Disabled, QPalette.Text)
         if role == Qt.ForegroundRole and record.state is State.SILENT and index.column() == 1:
@@ -145,19 +149,21 @@ class ServersModel(QAbstractTableModel):
             self.changed.emit(record)
 
 
-class SortedServers(QSortFilterProxyModel):
+def _alignment(column: Column) -> int:
+    return int((Qt.AlignLeft if column.is_text else Qt.AlignRight) | Qt.AlignVCenter)
+
+
+class SortedServers(SortProxy):
     """The servers that a filter lets through, in the order that the user wants; those that have gone come last."""
 
-    def __init__(self, model: ServersModel, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.setSourceModel(model)
-        self.setSortRole(ORDER)
+    def __init__(self, model: ServersModel) -> None:
+        super().__init__(model, ORDER)
         self.setFilterRole(FILTERED)
-        self.setFilterCaseSensitivity(Qt.CaseInsensitive)
+        self.setFilterKeyColumn(0)
 
     def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:
         """The order of two servers."""
         gone_left, gone_right = (index.data(RECORD).state is State.GONE for index in (left, right))
         if gone_left != gone_right:
             return gone_right if self.sortOrder() == Qt.AscendingOrder else gone_left
-        return bool(left.data(ORDER) < right.data(ORDER))
+        return super().lessThan(left, right)

@@ -63,9 +63,9 @@ class Record:
     def take(self, event: Event) -> None:
         """Take in what has been told."""
         if isinstance(event, Gone):
-            self.state, self.reason = State.GONE, f"since {time.strftime('%H:%M:%S')}"
+            self.state, self.reason, self.recent = State.GONE, f"since {time.strftime('%H:%M:%S')}", Recent()
         elif isinstance(event, Silent):
-            self.state, self.reason = State.SILENT, event.reason
+            self.state, self.reason, self.recent = State.SILENT, event.reason, Recent()
         elif isinstance(event, Described):
             self.state, self.reason, self.info = State.RUNNING, "", event.info
         elif isinstance(event, Answered):

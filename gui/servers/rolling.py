@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from nanorpc.commands.human import number
 from nanorpc.gui.plots import Hover, PlotWidget, Renderer
+from nanorpc.gui.plots.chart import decades, time_axis
 from nanorpc.gui.servers.record import KEPT, Point
 from nanorpc.gui.theme import Series
 from nanorpc.units import time_text
@@ -44,10 +45,7 @@ class _RollingRenderer(Renderer[Past]):
         for one, title in zip(axes, ("Calls per second", "Time at the server", "Calls in flight"), strict=True):
             one.set_title(title, loc="left")
             one.xaxis.set_major_formatter(FuncFormatter(_ago))
-        self._times.set_yscale("log")
-        self._times.yaxis.set_major_locator(LogLocator(numticks=5))
-        self._times.yaxis.set_major_formatter(FuncFormatter(lambda ns, _: time_text(ns)))
-        self._times.yaxis.set_minor_locator(LogLocator(subs=()))
+        time_axis(self._times.yaxis)
         for one in (self._rate, self._running):
             one.yaxis.set_major_locator(MaxNLocator(3, integer=True))
             one.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(round(value))))
@@ -66,10 +64,7 @@ class _RollingRenderer(Renderer[Past]):
             one.xaxis.set_major_locator(MultipleLocator(span / 4))
         self._rate.set_ylim(0, _above(values["calls/s"]))
         self._running.set_ylim(0, _above(values["in flight"]))
-        known = np.concatenate([values["p50"], values["p99"]])
-        known = known[np.isfinite(known)]
-        if len(known):
-            self._times.set_ylim(10 ** math.floor(math.log10(known.min()) - 0.1), 10 ** math.ceil(math.log10(known.max()) + 0.1))
+        self._times.set_ylim(*decades([*values["p50"], *values["p99"]], (1e3, 1e6)))
         for name, line in self._lines.items():
             line.set_data(x, values[name])
             line.set_markevery(max(len(x) // _MARKERS, 1))  # a share of the line would do, were it not that matplotlib fails for one without values
