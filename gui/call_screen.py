@@ -90,7 +90,7 @@ class CallScreen(Screen):
 
     def _arrange(self) -> None:
         self.past.setSelectionMode(QAbstractItemView.SingleSelection)
-        fit(self.past.horizontalHeader(), ("00:00:00", "999.9 ms", "a service", "The method failed: KeyE…"))
+        fit(self.past.horizontalHeader(), ("00:00:00", "999 ms", "The method failed: K"))
         self.past.clicked.connect(self._restore)
         self.past.activated.connect(self._restore)
         nothing = QLabel("No calls yet. Those that you make are listed here; a click brings one back.")

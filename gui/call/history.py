@@ -38,7 +38,7 @@ def middle(times_ns: Any) -> float | None:
     return median(times_ns) if len(times_ns) else None
 
 
-_TITLES = ("Time", "Took", "Service", "Outcome", "Call")
+_TITLES = ("Time", "Took", "Outcome", "Call")
 _TOOK = 1
 
 
@@ -84,8 +84,8 @@ class HistoryModel(QAbstractTableModel):
         entry = self._entries[index.row()]
         if role in (Qt.DisplayRole, Qt.ToolTipRole):
             took = "" if entry.times_ns is None else time_text(entry.times_ns)
-            call = printable(entry.call.summary[:_LONGEST])
-            return (entry.at, took, printable(entry.call.service), printable(entry.outcome[:_LONGEST]), call)[index.column()]
+            call = printable(f"{entry.call.service}: {entry.call.summary}"[:_LONGEST])
+            return (entry.at, took, printable(entry.outcome[:_LONGEST]), call)[index.column()]
         if role == Qt.TextAlignmentRole and index.column() == _TOOK:
             return int(Qt.AlignRight | Qt.AlignVCenter)
         return entry.call if role == CALL else None

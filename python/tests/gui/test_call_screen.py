@@ -305,9 +305,9 @@ def test_history_restores_a_call(typed: CallScreen, qtbot: QtBot) -> None:
     send(typed, qtbot)
     assert typed.result.text.toPlainText() == "cba"
     assert typed.past.isVisible()
-    assert [typed.history.index(row, 4).data() for row in range(2)] == ["reverse(abc)", "add(a=20, b=22)"]
+    assert [typed.history.index(row, 3).data() for row in range(2)] == ["demo: reverse(abc)", "demo: add(a=20, b=22)"]
     typed.timeout.setValue(3)
-    row = typed.past.visualRect(typed.history.index(1, 4))
+    row = typed.past.visualRect(typed.history.index(1, 3))
     qtbot.mouseClick(typed.past.viewport(), Qt.LeftButton, pos=row.center())
     assert typed.target.method.currentText() == "add"
     assert [one.word() for one in typed.payload.form.fields] == ["20", "22"]
