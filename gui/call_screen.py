@@ -61,7 +61,7 @@ class CallScreen(Screen):
         self.target.method_changed.connect(self._method_changed)
         self.timeout = seconds(0.001, 3600, 5, 1)
         self.timeout.setToolTip("how long each call may take")
-        self.repeat = count(1_000_000, 1)
+        self.repeat = count(100_000, 1)
         self.repeat.setToolTip("how many calls, one after the other")
         self.send_button = QPushButton("&Send")
         self.send_button.setToolTip("Ctrl+Enter")
@@ -138,8 +138,7 @@ class CallScreen(Screen):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(halves)
         for key in ("Ctrl+Return", "Ctrl+Enter"):
-            shortcut = QShortcut(QKeySequence(key), self, context=Qt.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(self.send)
+            QShortcut(QKeySequence(key), self).activated.connect(self.send)
 
     def activated(self) -> None:
         """List what runs."""

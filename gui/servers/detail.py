@@ -47,7 +47,7 @@ class Detail(QWidget):
         self.tree.header().setStretchLastSection(False)
         self.tree.header().setSectionResizeMode(0, QHeaderView.Stretch)
         self.tree.selectionModel().currentChanged.connect(lambda *_: self._describe())
-        self.tree.doubleClicked.connect(self._call)
+        self.tree.activated.connect(lambda _: self._call() if self._chosen() else None)
         self.methods.modelReset.connect(self._rebuilt)
         self.about = QTextBrowser()
         self.about.setAccessibleName("The chosen method")
