@@ -24,7 +24,7 @@ from nanorpc.gui.plots import PlotWidget
 from nanorpc.gui.record import Load, Record, load_text
 from nanorpc.gui.results.charts import AgainstSize, Percentiles, ResultsCharts, ResultsView, Throughput
 from nanorpc.gui.results.export import FORMATS, write
-from nanorpc.gui.results.ratios import SAMPLES, RatiosModel, rows
+from nanorpc.gui.results.ratios import BASELINE, LOAD, SAMPLES, RatiosModel, rows
 from nanorpc.gui.screen import Screen
 from nanorpc.gui.tables import SortProxy, Table
 from nanorpc.gui.theme import LIGHT, Theme, mark
@@ -225,6 +225,8 @@ class ResultsScreen(Screen):
             box.blockSignals(False)
             box.setVisible(box.count() > 1)
         self.model.show_rows(rows(run, beside))
+        self.table.setColumnHidden(LOAD, len(self._loads) == 1)
+        self.table.setColumnHidden(BASELINE, beside is None)
         self._draw()
 
     def _draw(self) -> None:

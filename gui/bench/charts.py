@@ -129,7 +129,7 @@ class Rates(Chart[LiveView]):
     def update(self, data: LiveView) -> list[Hover]:
         """Set the lengths."""
         rates = [data.cases[name].calls_per_s if name in data.cases else 0.0 for name in self._names]
-        most = _nice(max(rates, default=0) * 1.45)
+        most = _nice(max(rates, default=0) * 1.6)
         self._axes.set_xlim(0, most)
         hovers = []
         for i, (name, value) in enumerate(zip(self._names, rates, strict=True)):

@@ -48,14 +48,14 @@ class Trend(Chart[TrendView]):
         time_axis(axes.yaxis)
         for i, id_ in enumerate(ids):
             if id_ in data.chosen:
-                axes.axvspan(i - 0.3, i + 0.3, alpha=0.12, color=next(iter(series.values())).colour if series else None, linewidth=0)
+                axes.axvline(i, linewidth=9, alpha=0.15, color=axes.xaxis.label.get_color(), zorder=0)
         self._lines = {name: axes.plot([], [], color=s.colour, marker=s.marker, linestyle=s.dash)[0] for name, s in series.items()}
         self._spreads = {name: axes.vlines([], [], [], color=s.colour, linewidth=4, alpha=0.25) for name, s in series.items()}
         return [*self._spreads.values(), *self._lines.values()]
 
     def update(self, data: TrendView) -> list[Hover]:
         """Move the lines."""
-        self._axes.set_title(f"p50 over runs, {size_text(data.size)}, {load_text(data.load)}")
+        self._axes.title.set_text(f"p50 over runs, {size_text(data.size)}, {load_text(data.load)}")
         hovers: list[Hover] = []
         times: list[float] = []
         for name, line in self._lines.items():

@@ -79,7 +79,7 @@ class Percentiles(_Lines):
 
     def update(self, data: ResultsView) -> list[Hover]:
         """Move the lines."""
-        self._axes.set_title(f"Percentiles, {size_text(data.size)}, {load_text(data.load)}")
+        self._axes.title.set_text(f"Percentiles, {size_text(data.size)}, {load_text(data.load)}")
         hovers: list[Hover] = []
         times: list[float] = []
         most = 100.0
@@ -115,7 +115,7 @@ class AgainstSize(_Lines):
 
     def update(self, data: ResultsView) -> list[Hover]:
         """Move the lines."""
-        self._axes.set_title(f"p50, and p99 dashed, {load_text(data.load)}")
+        self._axes.title.set_text(f"p50, and p99 dashed, {load_text(data.load)}")
         hovers: list[Hover] = []
         times: list[float] = []
         for (name, which), line in self._lines.items():
@@ -147,7 +147,7 @@ class Throughput(_Lines):
 
     def update(self, data: ResultsView) -> list[Hover]:
         """Move the lines."""
-        self._axes.set_title(f"p99 against throughput, {size_text(data.size)}")
+        self._axes.title.set_text(f"p99 against throughput, {size_text(data.size)}")
         hovers: list[Hover] = []
         rates: list[float] = []
         times: list[float] = []

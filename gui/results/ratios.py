@@ -29,7 +29,14 @@ class Ratio:
     @property
     def text(self) -> str:
         """The median of the rounds, and their spread."""
-        return f"{self.value:.3g}  ({self.low:.3g} – {self.high:.3g})"
+        return f"{_number(self.value)}  ({_number(self.low)} – {_number(self.high)})"
+
+
+def _number(value: float) -> str:
+    """Return a ratio in four or five characters."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if value >= 0.1 else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -116,10 +123,12 @@ SAMPLES = [
     "99.9 µs",
     "9,999,999",
     "18.6  (17.3 – 21.5)",
-    "1.23  (1.11 – 1.45)",
+    "0.123  (0.111 – 0.145)",
     "+10.1 %",
 ]
 """A text for each column that is as wide as most."""
+LOAD, BASELINE = 2, len(_COLUMNS) - 1
+"""Columns that say nothing where there is one load, and no baseline."""
 
 
 class RatiosModel(QAbstractTableModel):
