@@ -8,7 +8,7 @@ from PyQt5.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSpl
 from nanorpc.bench import Snapshot
 from nanorpc.errors import NanoRPCError
 from nanorpc.gui.bench.live import LivePlots
-from nanorpc.gui.bench.live_table import SORT_ROLE, CasesModel
+from nanorpc.gui.bench.live_table import SAMPLES, SORT_ROLE, CasesModel
 from nanorpc.gui.bench.measurement import Measurement
 from nanorpc.gui.bench.options import OptionsPanel
 from nanorpc.gui.bench.plan import Plan
@@ -64,6 +64,8 @@ class BenchmarkScreen(Screen):
         line = QHBoxLayout()
         line.addWidget(self.progress)
         line.addWidget(self.status, 1)
+        line.addWidget(self.live.size_box)
+        line.addWidget(self.live.load_box)
         line.addWidget(self.results_button)
         self._splitter = QSplitter(Qt.Vertical)
         self._splitter.addWidget(self.live)
@@ -72,8 +74,7 @@ class BenchmarkScreen(Screen):
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([500, 140])
         self._splitter.setChildrenCollapsible(False)
-        for column, width in enumerate((120, 64, 84, 68, 136, 68, 68, 84, 90)):
-            self.table.setColumnWidth(column, width)
+        self.table.fit(SAMPLES)
         self.table.setMinimumHeight(84)
         right = QWidget()
         layout = QVBoxLayout(right)

@@ -34,7 +34,6 @@ from nanorpc.gui.screen import Screen
 from nanorpc.gui.tables import Table
 from nanorpc.gui.texts import copy
 from nanorpc.gui.theme import Theme, mark
-from nanorpc.gui.widths import fit
 from nanorpc.gui.workers import Workers
 from nanorpc.introspection import MethodInfo
 from nanorpc.units import size_text
@@ -90,7 +89,7 @@ class CallScreen(Screen):
 
     def _arrange(self) -> None:
         self.past.setSelectionMode(QAbstractItemView.SingleSelection)
-        fit(self.past.horizontalHeader(), ("00:00:00", "999 ms", "The method failed: K"))
+        self.past.fit(("00:00:00", "999 ms", "The method failed: K"))
         self.past.clicked.connect(self._restore)
         self.past.activated.connect(self._restore)
         nothing = QLabel("No calls yet. Those that you make are listed here; a click brings one back.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nanorpc.bench import Case
-from nanorpc.gui.bench.plan import Plan
+from nanorpc.gui.bench.plan import Plan, is_python
 
 Load = tuple[int, float]
 """Calls in flight, and the rate at which they were made, or 0."""
@@ -53,13 +53,14 @@ class Record:
 
     @property
     def loads(self) -> list[Load]:
-        """Those that were measured."""
-        return sorted({(case.inflight, case.rate) for case in self.cases})
+        """Those that were measured; of Python's own only if there are no others."""
+        of_core = [case for case in self.cases if not is_python(case.transport)]
+        return sorted({(case.inflight, case.rate) for case in of_core or self.cases})
 
     def find(self, transport: str, size: int, load: Load) -> Case | None:
         """Return a case. Python's own have one call in flight, and stand beside all others."""
         found = [case for case in self.cases if case.transport == transport and case.size_bytes == size]
-        return next((case for case in found if (case.inflight, case.rate) == load), found[0] if transport.startswith("py ") and found else None)
+        return next((case for case in found if (case.inflight, case.rate) == load), found[0] if is_python(transport) and found else None)
 
 
 def load_text(load: Load) -> str:

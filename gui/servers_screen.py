@@ -29,7 +29,6 @@ from nanorpc.gui.servers.record import Record, State
 from nanorpc.gui.servers.sparkline import SparklineDelegate
 from nanorpc.gui.tables import Table
 from nanorpc.gui.theme import Theme
-from nanorpc.gui.widths import fit
 
 
 class ServersScreen(Screen):
@@ -81,7 +80,7 @@ class ServersScreen(Screen):
     def _arrange(self) -> None:
         self.table.sortByColumn(0, Qt.AscendingOrder)
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
-        fit(self.table.horizontalHeader(), [column.longest for column in COLUMNS])
+        self.table.fit([column.longest for column in COLUMNS])
         self.sparkline = SparklineDelegate(TREND_ROLE, 60, self.table)
         self.table.setItemDelegateForColumn(TREND, self.sparkline)
         self.table.activated.connect(self._open)

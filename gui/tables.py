@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QSortFilterProxyModel, Qt
 from PyQt5.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-ROW = 24
-"""Pixels of a row."""
+_ROOM = 8
+_PADDING = 14
+_ARROW = 10  # of the column that is sorted by
 
 
 class SortProxy(QSortFilterProxyModel):
@@ -39,7 +42,7 @@ class Table(QTableView):
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW)
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _ROOM)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignLeft | Qt.AlignVCenter)
@@ -48,3 +51,15 @@ class Table(QTableView):
         if sortable:
             header.setSortIndicator(-1, Qt.AscendingOrder)
             self.setSortingEnabled(True)
+
+    def fit(self, samples: Sequence[str]) -> None:
+        """Make each column as wide as its title and a text: columns that follow their figures would never stand still."""
+        fit(self.horizontalHeader(), samples)
+
+
+def fit(header: QHeaderView, samples: Sequence[str]) -> None:
+    """Do what :meth:`Table.fit` does, for the columns of any view."""
+    metrics, model = header.fontMetrics(), header.model()
+    for column, sample in enumerate(samples):
+        title = str(model.headerData(column, Qt.Horizontal))
+        header.resizeSection(column, max(metrics.horizontalAdvance(sample), metrics.horizontalAdvance(title) + _ARROW) + _PADDING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QCloseEvent, QKeySequence
@@ -14,6 +15,9 @@ from nanorpc.gui.about import show_about
 from nanorpc.gui.appearance import CHOICES, Appearance
 from nanorpc.gui.benchmark_screen import BenchmarkScreen
 from nanorpc.gui.call_screen import CallScreen
+from nanorpc.gui.history_screen import HistoryScreen
+from nanorpc.gui.record import Record
+from nanorpc.gui.results_screen import ResultsScreen
 from nanorpc.gui.screen import Screen
 from nanorpc.gui.servers_screen import ServersScreen
 from nanorpc.gui.theme import Theme
@@ -30,9 +34,10 @@ class Window(QMainWindow):
 
     :param directory: where services are found; ``None`` for the default.
     :param settings: what is remembered; by default the user's.
+    :param history: the data base of runs; by default the user's.
     """
 
-    def __init__(self, directory: str | None = None, settings: QSettings | None = None) -> None:
+    def __init__(self, directory: str | None = None, settings: QSettings | None = None, history: Path | None = None) -> None:
         super().__init__()
         self.setWindowTitle("NanoRPC")
         self.setMinimumSize(*_SMALLEST)
@@ -42,10 +47,18 @@ class Window(QMainWindow):
         self.appearance = Appearance(application, str(self._settings.value("theme", "system")))
 
         self.benchmark = BenchmarkScreen()
+        self.results = ResultsScreen()
+        self.history = HistoryScreen(history)
         self.servers = ServersScreen(directory)
         self.call = CallScreen(directory)
-        self.servers.call_wanted.connect(self._call)
-        self.screens: dict[str, Screen] = {"benchmark": self.benchmark, "servers": self.servers, "call": self.call}
+        self.screens: dict[str, Screen] = {
+            "benchmark": self.benchmark,
+            "results": self.results,
+            "history": self.history,
+            "servers": self.servers,
+            "call": self.call,
+        }
+        self._join()
 
         self._tabs = QTabWidget()
         self._tabs.setDocumentMode(True)
@@ -62,6 +75,27 @@ class Window(QMainWindow):
         self.appearance.changed.connect(self._apply_theme)
         self._apply_theme(self.appearance.theme)
         self._shown.activated()
+
+    def _join(self) -> None:
+        """Hand runs, and methods to be called, from screen to screen: what was measured is shown and kept, and shown again from the history."""
+        self.benchmark.finished.connect(self.results.show_run)
+        self.benchmark.finished.connect(self.history.keep)
+        self.benchmark.results_button.clicked.connect(lambda _: self.show_screen("results"))
+        self.history.kept.connect(self.results.numbered)
+        self.history.opened.connect(self._open)
+        self.history.compared.connect(self._open)
+        self.history.deleted.connect(self.results.forget)
+        self.servers.call_wanted.connect(self._call)
+
+    def _call(self, service: str, method: str) -> None:
+        self.show_screen("call")
+        self.call.choose(service, method)
+
+    def _open(self, run: Record, beside: Record | None = None) -> None:
+        if beside is not None:
+            self.results.set_baseline(beside)
+        self.results.show_run(run)
+        self.show_screen("results")
 
     @property
     def current(self) -> Screen:
@@ -106,10 +140,6 @@ class Window(QMainWindow):
         if key:
             action.setShortcut(QKeySequence(key))
         return action
-
-    def _call(self, service: str, method: str) -> None:
-        self.show_screen("call")
-        self.call.choose(service, method)
 
     def _changed(self, _: int) -> None:
         self._shown.deactivated()

@@ -42,7 +42,7 @@ class OverTime(Chart[LiveView]):
     def build(self, axes: Axes, data: LiveView, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
         self._axes = axes
-        axes.set(xlabel="seconds since the start", title="Round trip over time: p50, and p99 faint")
+        axes.set_title("Round trip over time (s since the start): p50, and p99 faint")
         time_axis(axes.yaxis)
         axes.set_ylim(*_FIRST)
         self._lines = {
@@ -129,7 +129,7 @@ class Rates(Chart[LiveView]):
     def update(self, data: LiveView) -> list[Hover]:
         """Set the lengths."""
         rates = [data.cases[name].calls_per_s if name in data.cases else 0.0 for name in self._names]
-        most = _nice(max(rates, default=0) * 1.45)
+        most = _nice(max(rates, default=0) * 1.6)
         self._axes.set_xlim(0, most)
         hovers = []
         for i, (name, value) in enumerate(zip(self._names, rates, strict=True)):
@@ -141,7 +141,15 @@ class Rates(Chart[LiveView]):
 
 
 class LiveCharts(Charts[LiveView]):
-    """Some of them."""
+    """Some of them.
+
+    :param legend: whether they have one.
+    """
+
+    def __init__(self, charts: Sequence[Chart[LiveView]], legend: bool, bottom: int) -> None:
+        super().__init__(charts)
+        self.legend = legend
+        self.margins = (*self.margins[:2], bottom, self.margins[3])
 
     def names(self, data: LiveView) -> Sequence[str]:
         """A line for each transport."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QComboBox, QSplitter, QVBoxLayout, QWidget
 
 from nanorpc.bench import Snapshot
 from nanorpc.gui.bench.charts import Distribution, LiveCharts, LiveView, OverTime, Rates
@@ -24,10 +24,16 @@ class LivePlots(QWidget):
         super().__init__()
         self.size_box = QComboBox()
         self.size_box.setToolTip("the payload size that is drawn")
+        self.size_box.setAccessibleName("Payload size that is drawn")
         self.load_box = QComboBox()
+        self.load_box.setAccessibleName("Load that is drawn")
+        self.load_box.setSizeAdjustPolicy(QComboBox.AdjustToContents)
+        self.size_box.setSizeAdjustPolicy(QComboBox.AdjustToContents)
         self.load_box.setToolTip("the number of calls in flight, and the rate, that are drawn")
-        self.over_time: PlotWidget[LiveView] = PlotWidget(LiveCharts([OverTime()]), "Round trip over time", _EMPTY)
-        self.spread: PlotWidget[LiveView] = PlotWidget(LiveCharts([Distribution(), Rates()]), "Distribution, and calls a second")
+        self.over_time: PlotWidget[LiveView] = PlotWidget(LiveCharts([OverTime()], legend=True, bottom=24), "Round trip over time", _EMPTY)
+        self.spread: PlotWidget[LiveView] = PlotWidget(
+            LiveCharts([Distribution(), Rates()], legend=False, bottom=40), "Distribution, and calls a second"
+        )
         self._plan: Plan | None = None
         self._loads: list[Load] = []
         self._timeline = Timeline()
@@ -36,14 +42,6 @@ class LivePlots(QWidget):
         for box in (self.size_box, self.load_box):
             box.currentIndexChanged.connect(lambda _: self._draw())
             box.activated.connect(lambda _: self._choose())
-        row = QHBoxLayout()
-        row.addStretch(1)
-        for text, box in (("Drawn: payl&oad", self.size_box), ("loa&d", self.load_box)):
-            label = QLabel(text)
-            label.setBuddy(box)
-            box.setAccessibleName(text.replace("&", "").removeprefix("Drawn: "))
-            row.addWidget(label)
-            row.addWidget(box)
         splitter = QSplitter(Qt.Vertical)
         splitter.addWidget(self.over_time)
         splitter.addWidget(self.spread)
@@ -51,9 +49,7 @@ class LivePlots(QWidget):
         splitter.setHandleWidth(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addLayout(row)
-        layout.addWidget(splitter, 1)
+        layout.addWidget(splitter)
 
     def begin(self, plan: Plan) -> None:
         """Begin anew."""
@@ -65,7 +61,7 @@ class LivePlots(QWidget):
             box.clear()
             box.addItems(list(texts))
             box.blockSignals(False)
-            box.setEnabled(box.count() > 1)
+            box.setVisible(box.count() > 1)
         self._draw()
 
     def add(self, snapshot: Snapshot) -> None:

@@ -36,6 +36,9 @@ _COLUMNS = (
     _Column("Calls", lambda case: case.calls, lambda case: f"{case.calls:,}"),
     _Column("Errors", lambda case: case.errors, lambda case: str(case.errors)),
 )
+SAMPLES = ["nanorpc-batch", "64 KiB", "16 in flight", "99.9 µs", "99.9 µs – 99.9 µs", "99.9 µs", "99.9 µs", "9,999,999", "99,999,999", "0"]
+"""A text for each column that is as wide as most."""
+
 TITLES = [column.title for column in _COLUMNS]
 
 

@@ -81,8 +81,10 @@ class Renderer(Generic[Data]):
 
     grid = (1, 1)
     """Rows and columns of axes."""
-    margins = (70, 18, 46, 30)
+    margins = (64, 18, 42, 28)
     """Room around each of the axes, which does not shrink with the picture: left, right, bottom, top, in pixels of the window."""
+    legend = True
+    """Whether lines are named at the top, if there are several."""
 
     def __init__(self) -> None:
         self._figure = Figure(dpi=_DPI)
@@ -163,7 +165,7 @@ class Renderer(Generic[Data]):
         self._artists = self.build(self._axes, data, series)
         for artist in self._artists:
             artist.set_animated(True)
-        if len(self._names) > 1:
+        if self._legend_rows(columns):
             handles = [Line2D([], [], color=s.colour, marker=s.marker, linestyle=s.dash, label=name) for name, s in series.items()]
             self._figure.legend(
                 handles=handles,
@@ -175,10 +177,13 @@ class Renderer(Generic[Data]):
                 frameon=False,
             )
 
+    def _legend_rows(self, columns: int) -> int:
+        return -(-len(self._names) // columns) if self.legend and len(self._names) > 1 else 0
+
     def _place(self, frame: Frame, columns: int) -> None:
         """Put the axes where the margins leave room, below the legend."""
         left, right, bottom, top = self.margins
-        legend = _LEGEND_ROW * -(-len(self._names) // columns) if len(self._names) > 1 else 0
+        legend = _LEGEND_ROW * self._legend_rows(columns)
         rows, cols = self.grid
         width, height = frame.width / cols, (frame.height - legend) / rows
         if width <= left + right + 20 or height <= bottom + top + 20:

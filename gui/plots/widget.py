@@ -90,7 +90,11 @@ class PlotWidget(QWidget, Generic[Data]):
         """Write the figure, of which there must be data, to a file whose ending gives the format. Then call ``done``, or ``failed``."""
         data, frame = self._data, self._frame()
         assert data is not None
-        self._worker.start(lambda: self.renderer.save(data, frame, path), done, failed)
+        self.draw_elsewhere(lambda: self.renderer.save(data, frame, path), done, failed)
+
+    def draw_elsewhere(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        """Run work that uses matplotlib, such as an export, in the thread that draws. Then call ``done``, or ``failed``."""
+        self._worker.start(work, done, failed)
 
     def shutdown(self) -> None:
         """Draw no more, and wait until nothing is being drawn."""

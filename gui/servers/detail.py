@@ -12,8 +12,8 @@ from nanorpc.gui.servers.columns import NOTHING, pool, spun, up, user
 from nanorpc.gui.servers.methods import METHOD, MethodsModel
 from nanorpc.gui.servers.record import SIGNS, Record, State
 from nanorpc.gui.servers.rolling import Rolling
+from nanorpc.gui.tables import fit
 from nanorpc.gui.theme import mark
-from nanorpc.gui.widths import fit
 from nanorpc.introspection import MethodInfo
 
 

@@ -24,7 +24,8 @@ from nanorpc.units import size_text
 
 TRANSPORTS = ("limit", "limit-copy", "nanorpc", "nanorpc-busy", "nanorpc-none", "nanorpc-loan", "nanorpc-batch", "uds", "uds-batch")
 """What can be measured. ``limit`` is two processes that spin on two cache lines, ``limit-copy`` the same with the payload copied in and out,
-``nanorpc-busy`` and ``nanorpc-none`` ordinary calls with that spin policy, ``nanorpc-loan`` calls without copies, ``uds`` a Unix stream socket; the batches have one caller, who makes all calls in flight at once."""
+``nanorpc-busy`` and ``nanorpc-none`` are ordinary calls with that spin policy, ``nanorpc-loan`` calls without copies, ``uds`` a Unix stream socket;
+the batches have one caller, who makes all calls in flight at once."""
 
 MAX_SIZE = 64 << 20
 """The longest payload, in bytes."""

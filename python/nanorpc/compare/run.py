@@ -30,9 +30,7 @@ class Plan:
 class Comparison:
     """Measures what is planned, a case after the other. In each round all contenders of the case take turns."""
 
-    def __init__(
-        self, plan: Plan, progress: Callable[[str], None], failed: Callable[[Contender, str], None], stopped: Event | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, progress: Callable[[str], None], failed: Callable[[Contender, str], None], stopped: Event | None = None) -> None:
         self._plan = plan
         self._progress = progress
         self._failed = failed

@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 from PyQt5.QtCore import QSettings
+from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 import nanorpc
+from nanorpc.gui.window import Window
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's is read or written."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @pytest.fixture
@@ -28,6 +38,17 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def settings(tmp_path: Path) -> QSettings:
     """What a window remembers, not the user's."""
     return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
+
+
+@pytest.fixture
+def window(qtbot: QtBot, qapp: QApplication, directory: Path, settings: QSettings) -> Iterator[Window]:
+    """A window that is shown."""
+    shown = Window(str(directory), settings)
+    qtbot.addWidget(shown)
+    shown.show()
+    qtbot.waitExposed(shown)
+    yield shown
+    shown.close()
 
 
 @pytest.fixture

@@ -30,12 +30,15 @@ def test_without_a_display(command: list[str], variables: dict[str, str], tmp_pa
 @pytest.mark.parametrize("command", COMMANDS, ids=["module", "script"])
 def test_window_opens_and_ctrl_c_closes_it(command: list[str], tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environment(QT_QPA_PLATFORM="offscreen"), cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        # The loop runs when Python has its own handler for SIGINT that the application sets: SigCgt tells of Python's default one too, so
-        # wait until Qt and matplotlib are loaded, and ask again while the process lives.
+        # The handler of SIGINT is the application's when its loop runs. SigCgt tells of Python's own one too: so wait until all is loaded, and the
+        # process has slept for a while, which it does not while it starts.
         limit = time.monotonic() + 120
-        while "backend_agg" not in Path(f"/proc/{process.pid}/maps").read_text() and time.monotonic() < limit:
+        slept = 0
+        while slept < 20 and time.monotonic() < limit:
             assert process.poll() is None, process.stderr and process.stderr.read()
+            loaded = "backend_agg" in Path(f"/proc/{process.pid}/maps").read_text()
+            sleeps = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+            slept = slept + 1 if loaded and sleeps else 0
             time.sleep(0.1)
-        time.sleep(2)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
