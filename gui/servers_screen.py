@@ -114,6 +114,7 @@ class ServersScreen(Screen):
     def activated(self) -> None:
         """Ask the servers from now on."""
         self.monitor.resume()
+        self.message.emit("")
         if self._pages.currentWidget() is not self.detail:
             self.table.setFocus()
 

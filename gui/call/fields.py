@@ -30,11 +30,11 @@ class TextField(QPlainTextEdit):
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         if fixed:
             self.setFont(fixed_font())
-        self.textChanged.connect(self._fit)
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)  # also when lines are broken anew
         self._fit()
 
     def _fit(self) -> None:
-        lines = min(max(self.document().blockCount(), 1), _ROWS)
+        lines = min(max(round(self.document().size().height()), 1), _ROWS)  # that of a plain text is in lines
         margins = 2 * (self.document().documentMargin() + self.frameWidth()) + 2
         self.setFixedHeight(round(self.fontMetrics().lineSpacing() * lines + margins))
 

@@ -69,7 +69,7 @@ class Detail(QWidget):
         halves = QSplitter(Qt.Horizontal)
         halves.addWidget(left)
         halves.addWidget(self.rolling)
-        halves.setSizes([560, 420])
+        halves.setSizes([620, 360])
         halves.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.addLayout(top)

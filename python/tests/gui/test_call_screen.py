@@ -105,6 +105,7 @@ def test_a_form_is_made_from_the_signature(typed: CallScreen, qtbot: QtBot) -> N
         "on": QCheckBox,
         **dict.fromkeys(["colour", "size"], QComboBox),
     }
+    assert field(typed, "item").word() == '{"name": "", "price": 0.0, "tags": [], "picture": ""}'
     assert all(one.editor.accessibleName() for one in typed.payload.form.fields)
     assert typed.target.about.text() == "Return all that it gets, as text. → dict[str, Any]"
     assert "everything(count: int" in typed.target.about.toolTip()
