@@ -1,252 +1,274 @@
-"""Calls of running services: pick one, a method, type a payload, see the reply and its latency."""
+"""Call: a method of a running service, with arguments or bytes, and what comes back."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from statistics import median
+import os
 
-from PyQt5.QtCore import Qt
-from PyQt5.QtGui import QFontDatabase
+from PyQt5.QtCore import QModelIndex, QSettings, Qt, QTimer
+from PyQt5.QtGui import QKeySequence
 from PyQt5.QtWidgets import (
-    QComboBox,
-    QFormLayout,
+    QAbstractItemView,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
+    QMenu,
+    QProgressBar,
     QPushButton,
+    QShortcut,
     QSplitter,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-import nanorpc
+from nanorpc.commands.arguments import Mistake
+from nanorpc.gui.call.failure import heading
+from nanorpc.gui.call.history import CALL, Entry, HistoryModel, middle
+from nanorpc.gui.call.latency import times_text
+from nanorpc.gui.call.payload import Payload
+from nanorpc.gui.call.result import Result
+from nanorpc.gui.call.run import Outcome, Run
+from nanorpc.gui.call.snippets import as_command, as_python
+from nanorpc.gui.call.target import Target
 from nanorpc.gui.fields import count, seconds
 from nanorpc.gui.screen import Screen
+from nanorpc.gui.tables import Table
+from nanorpc.gui.texts import copy
+from nanorpc.gui.theme import Theme, mark
+from nanorpc.gui.widths import fit
 from nanorpc.gui.workers import Workers
-from nanorpc.units import size_text, time_text
+from nanorpc.introspection import MethodInfo
+from nanorpc.units import size_text
 
-_SHOWN = 64 << 10  # bytes of a reply
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What repeated calls came to."""
-
-    payload: bytes
-    times_ns: list[int]
+_POLL = 100  # ms
 
 
 class CallScreen(Screen):
-    """Calls methods. Every call runs off the window's thread.
+    """Calls methods. Every call runs off the window's thread, and can be cancelled.
 
     :param directory: where services are found; ``None`` for the default.
     """
 
     title = "&Call"
 
-    def __init__(self, directory: str | None) -> None:
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         super().__init__()
         self._directory = directory
-        self._workers = Workers(self)
-        self._client: nanorpc.Client | None = None
-        self.service = QComboBox()
-        self.service.setEditable(True)
-        self.service.setInsertPolicy(QComboBox.NoInsert)
-        self.service.activated.connect(self._describe)
-        self.refresh_button = QPushButton("Re&fresh")
-        self.refresh_button.clicked.connect(self.refresh)
-        self.about = QLabel("No service chosen.")
-        self.about.setWordWrap(True)
-        self.method = QComboBox()
-        self.method.setEditable(True)
-        self.method.setInsertPolicy(QComboBox.NoInsert)
-        self.encoding = QComboBox()
-        self.encoding.addItems(["Text", "Hex"])
-        self.encoding.setToolTip("how the payload is written")
+        self._workers = Workers(self, threads=16)  # those of cancelled calls may wait for a server that does not answer
+        self._run: Run | None = None
+        self.target = Target(directory, self._workers)
+        self.target.message.connect(self.message)
+        self.payload = Payload()
+        self.target.method_changed.connect(self._method_changed)
         self.timeout = seconds(0.001, 3600, 5, 1)
-        self.repeat = count(100_000, 1)
+        self.timeout.setToolTip("how long each call may take")
+        self.repeat = count(1_000_000, 1)
         self.repeat.setToolTip("how many calls, one after the other")
         self.send_button = QPushButton("&Send")
+        self.send_button.setToolTip("Ctrl+Enter")
         self.send_button.clicked.connect(self.send)
-        self.cancel_button = QPushButton("&Cancel")
+        self.cancel_button = QPushButton("C&ancel")
+        self.cancel_button.setToolTip("Esc")
         self.cancel_button.clicked.connect(self.cancel)
-        self.cancel_button.setEnabled(False)
-        self.payload = QPlainTextEdit("hello")
-        self.payload.setAccessibleName("Payload")
-        self.reply = QPlainTextEdit()
-        self.reply.setReadOnly(True)
-        self.reply.setAccessibleName("Reply")
-        self.reply.setPlaceholderText("The reply comes here.")
-        fixed = QFontDatabase.systemFont(QFontDatabase.FixedFont)
-        self.payload.setFont(fixed)
-        self.reply.setFont(fixed)
-        self.result = QLabel()
-        self.result.setWordWrap(True)
+        self.copy_button = QPushButton("Copy as")
+        menu = QMenu(self.copy_button)
+        menu.addAction("Copy as &Python", self.copy_python)
+        menu.addAction("Copy as &command line", self.copy_command)
+        self.copy_button.setMenu(menu)
+        self.summary = QLabel()
+        self.summary.setWordWrap(True)
+        self.summary.setTextFormat(Qt.PlainText)
+        self.summary.setAccessibleName("What the call came to")
+        self.progress = QProgressBar()
+        self.result = Result()
+        self.history = HistoryModel(self)
+        self.past = Table(self.history, "Calls made", sortable=False)
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL)
+        self._poll.timeout.connect(self._show_progress)
         self._arrange()
+        self._enable()
 
     def _arrange(self) -> None:
-        service = QHBoxLayout()
-        service.addWidget(self.service, 1)
-        service.addWidget(self.refresh_button)
-        form = QFormLayout()
-        label = QLabel("Ser&vice")
-        label.setBuddy(self.service)
-        form.addRow(label, service)
-        form.addRow("", self.about)
-        form.addRow("&Method", self.method)
-        form.addRow("&Payload as", self.encoding)
-        form.addRow("&Timeout", self.timeout)
-        form.addRow("&Repeat", self.repeat)
+        self.past.setSelectionMode(QAbstractItemView.SingleSelection)
+        fit(self.past.horizontalHeader(), ("00:00:00", "999 ms", "The method failed: K"))
+        self.past.clicked.connect(self._restore)
+        self.past.activated.connect(self._restore)
+        nothing = QLabel("No calls yet. Those that you make are listed here; a click brings one back.")
+        nothing.setAlignment(Qt.AlignCenter)
+        nothing.setWordWrap(True)
+        self._pasts = QStackedWidget()
+        self._pasts.addWidget(nothing)
+        self._pasts.addWidget(self.past)
+        numbers = QHBoxLayout()
+        for text, field in (("&Timeout", self.timeout), ("&Repeat", self.repeat)):
+            label = QLabel(text)
+            label.setBuddy(field)
+            numbers.addWidget(label)
+            numbers.addWidget(field, 1)
         buttons = QHBoxLayout()
-        buttons.addWidget(self.send_button)
+        buttons.addWidget(self.send_button, 1)
         buttons.addWidget(self.cancel_button)
-        left = QVBoxLayout()
-        left.addLayout(form)
-        left.addLayout(buttons)
-        left.addStretch(1)
-        panel = QWidget()
-        panel.setLayout(left)
-        panel.setFixedWidth(340)
-        splitter = QSplitter()
-        splitter.setOrientation(Qt.Vertical)
-        for title, text in (("Payload", self.payload), ("Reply", self.reply)):
-            part = QWidget()
-            part_layout = QVBoxLayout(part)
-            part_layout.setContentsMargins(0, 0, 0, 0)
-            part_layout.addWidget(QLabel(title))
-            part_layout.addWidget(text)
-            if text is self.reply:
-                part_layout.addWidget(self.result)
-            splitter.addWidget(part)
-        splitter.setSizes([250, 400])
+        buttons.addWidget(self.copy_button)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.addWidget(self.target)
+        column.addWidget(self.payload, 1)
+        column.addLayout(numbers)
+        column.addLayout(buttons)
+        upper = QWidget()
+        reply = QVBoxLayout(upper)
+        reply.setContentsMargins(0, 9, 0, 0)
+        reply.addWidget(self.summary)
+        reply.addWidget(self.progress)
+        reply.addWidget(self.result, 1)
+        right = QSplitter(Qt.Vertical)
+        right.setContentsMargins(0, 0, 9, 9)
+        right.addWidget(upper)
+        right.addWidget(self._pasts)
+        right.setSizes([440, 150])
+        right.setChildrenCollapsible(False)
+        halves = QSplitter(Qt.Horizontal)
+        halves.addWidget(left)
+        halves.addWidget(right)
+        halves.setSizes([390, 610])
+        halves.setStretchFactor(1, 1)
+        halves.setChildrenCollapsible(False)
+        self._splitters = {"halves": halves, "right": right}
         layout = QHBoxLayout(self)
-        layout.addWidget(panel)
-        layout.addWidget(splitter, 1)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(halves)
+        for key in ("Ctrl+Return", "Ctrl+Enter"):
+            shortcut = QShortcut(QKeySequence(key), self, context=Qt.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(self.send)
 
     def activated(self) -> None:
-        """List the services."""
+        """List what runs."""
         self.refresh()
-
-    def refresh(self) -> None:
-        """List the running services anew."""
-        self._workers.start(lambda: nanorpc.services(self._directory), self._listed, self._unlisted)
 
     def primary(self) -> None:
         """Call the method."""
-        if self.send_button.isEnabled():
-            self.send()
+        self.send()
 
     def stop(self) -> None:
-        """Give up the calls in flight."""
+        """Cancel."""
         self.cancel()
+
+    def shutdown(self) -> None:
+        """Give up what runs, and wait until its threads have ended."""
+        self.cancel()
+        self.result.latency.plot.shutdown()
+        self._workers.wait(5)
+
+    def save_state(self, settings: QSettings) -> None:
+        """Keep the timeout and the places of dividers."""
+        settings.setValue("timeout", self.timeout.value())
+        for name, splitter in self._splitters.items():
+            settings.setValue(name, splitter.saveState())
+
+    def restore_state(self, settings: QSettings) -> None:
+        """Have the same timeout and places."""
+        self.timeout.setValue(float(settings.value("timeout", self.timeout.value())))
+        for name, splitter in self._splitters.items():
+            if state := settings.value(name):
+                splitter.restoreState(state)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Draw in these colours."""
+        self.result.latency.plot.apply_theme(theme)
+
+    def refresh(self) -> None:
+        """List the running services anew."""
+        self.target.refresh()
+
+    def choose(self, service: str, method: str) -> None:
+        """Show the form of a method."""
+        self.target.choose(service, method)
 
     def send(self) -> None:
         """Call the method."""
-        service, method = self.service.currentText().strip(), self.method.currentText().strip()
-        try:
-            payload = self._payload()
-        except ValueError as error:
-            self._say(f"The payload is no hex: {error}. Write pairs of digits, as in 00 ff 7a.", failed=True)
+        if self._run is not None:
             return
-        if not service or not method:
-            self._say("Choose a service and a method. Where none is listed, start one: ./server", failed=True)
+        service, info = self.target.service.currentText().strip(), self.target.info
+        if not service or not info.name:
+            self._say("Choose a service and a method first. Where none is listed, the Servers screen says how to start one.")
             return
-        timeout, repeat = self.timeout.value(), self.repeat.value()
-        self.send_button.setEnabled(False)
-        self.cancel_button.setEnabled(True)
-        self._say("Calling …")
-        self._workers.start(lambda: self._call(service, method, payload, timeout, repeat), self._replied, self._failed)
+        call = self.payload.call(service, self.timeout.value(), self.repeat.value())
+        self.result.clear("Calling …")
+        self._say("")
+        self.progress.setRange(0, call.repeat if call.repeat > 1 else 0)
+        self._run = Run(call, self._directory, self._workers, self._done)
+        self._poll.start()
+        self._enable()
 
     def cancel(self) -> None:
-        """Give up the calls in flight."""
-        client = self._client
-        if client is not None:
-            self._workers.start(client.close, lambda _: None, lambda _: None)
+        """Give up what runs; what has come until then is shown."""
+        if self._run is not None:
+            outcome = self._run.cancel()
+            self._finish(outcome, "Cancelled")
 
-    def shutdown(self) -> None:
-        """Give up the calls in flight and wait until their threads have ended."""
-        if self._client is not None:
-            self._client.close()
-        self._workers.wait(5)
+    def copy_python(self) -> None:
+        """Put the call on the clipboard, as a program."""
+        self._copy(as_python, "Copied as Python")
 
-    def _call(self, service: str, method: str, payload: bytes, timeout: float, repeat: int) -> Reply:
-        """Call a method some times, in a worker's thread."""
-        times = []
-        with nanorpc.connect(service, directory=self._directory, timeout=min(timeout, 5.0)) as client:
-            self._client = client
-            try:
-                for _ in range(repeat):
-                    start = time.perf_counter_ns()
-                    reply = client.call(method, payload, timeout=timeout)
-                    times.append(time.perf_counter_ns() - start)
-            finally:
-                self._client = None
-        return Reply(reply, times)
+    def copy_command(self) -> None:
+        """Put the call on the clipboard, as a command for a shell."""
+        self._copy(as_command, "Copied as command line")
 
-    def _payload(self) -> bytes:
-        text = self.payload.toPlainText()
-        return bytes.fromhex(text) if self.encoding.currentText() == "Hex" else text.encode()
-
-    def _listed(self, names: list[str]) -> None:
-        chosen = self.service.currentText()
-        self.service.clear()
-        self.service.addItems(names)
-        if chosen in names:
-            self.service.setCurrentText(chosen)
-        self.message.emit(f"Running services: {len(names)}" if names else "No service is running. Start one: ./server")
-        if names:
-            self._describe()
-        else:
-            self.method.clear()
-            self.about.setText("No service is running. Start one: ./server")
-
-    def _unlisted(self, error: Exception) -> None:
-        self.about.setText(str(error))
-
-    def _describe(self) -> None:
-        name = self.service.currentText()
-        self._workers.start(lambda: nanorpc.describe(name, directory=self._directory), self._described, self._unlisted)
-
-    def _described(self, info: nanorpc.ServiceInfo) -> None:
-        chosen = self.method.currentText()
-        self.method.clear()
-        self.method.addItems(info.methods)
-        if chosen in info.methods:
-            self.method.setCurrentText(chosen)
-        self.about.setText(f"Process {info.pid}, payloads up to {size_text(info.max_payload)}")
-
-    def _replied(self, reply: Reply) -> None:
-        self._idle()
-        shown = reply.payload[:_SHOWN]
+    def _copy(self, form: object, said: str) -> None:
+        call = self.payload.call(self.target.service.currentText().strip(), self.timeout.value(), 1)
         try:
-            text = shown.decode()
-            kind = "text"
-        except UnicodeDecodeError:
-            text = shown.hex(" ")
-            kind = "hex"
-        self.reply.setPlainText(text)
-        cut = f", the first {size_text(_SHOWN)} shown" if len(reply.payload) > _SHOWN else ""
-        if len(reply.times_ns) == 1:
-            latency = time_text(reply.times_ns[0])
-        else:
-            times = sorted(reply.times_ns)
-            p99 = times[int((len(times) - 1) * 0.99)]
-            latency = f"{len(times):,} calls: p50 {time_text(median(times))}, p99 {time_text(p99)}, slowest {time_text(times[-1])}"
-        self._say(f"{size_text(len(reply.payload))} as {kind}{cut} · {latency}")
+            text = form(call, None if self._directory is None else os.fspath(self._directory))  # type: ignore[operator]
+        except (Mistake, OSError) as error:
+            self._say(f"Not copied: {error}")
+            return
+        copy(text)
+        self.message.emit(said)
 
-    def _failed(self, error: Exception) -> None:
-        self._idle()
-        self.reply.clear()
-        if isinstance(error, nanorpc.ClientClosed):
-            self._say("Cancelled.")
-        else:
-            self._say(f"{type(error).__name__}: {error}", failed=True)
+    def _method_changed(self, info: MethodInfo) -> None:
+        self.payload.show_method(info)
 
-    def _idle(self) -> None:
-        self.send_button.setEnabled(True)
-        self.cancel_button.setEnabled(False)
+    def _restore(self, index: QModelIndex) -> None:
+        call = index.siblingAtColumn(0).data(CALL)
+        self.target.choose(call.service, call.info.name)
+        self.payload.restore(call)
+        self.timeout.setValue(call.timeout)
+        self.repeat.setValue(call.repeat)
 
-    def _say(self, text: str, failed: bool = False) -> None:
-        self.result.setStyleSheet("color: #b00020" if failed else "")
-        self.result.setText(text)
+    def _show_progress(self) -> None:
+        if self._run is not None and self._run.call.repeat > 1:
+            done = len(self._run.times_ns)
+            self.progress.setValue(done)
+            self._say(f"{done:,} of {self._run.call.repeat:,} calls")
+
+    def _done(self, outcome: Outcome) -> None:
+        self._finish(outcome, "")
+
+    def _finish(self, outcome: Outcome, said: str) -> None:
+        self._run = None
+        self._poll.stop()
+        self.result.show_outcome(outcome)
+        if said and not len(outcome.times_ns):
+            self.result.clear(f"{said}.")
+        reply = outcome.reply
+        parts = [said] if said else []
+        mark(self.summary, "error" if outcome.error is not None else "heading")
+        if outcome.error is not None:
+            parts.append(heading(outcome.error))
+        elif reply is not None:
+            parts.append(f"{size_text(reply.length)}, {reply.what}")
+        if len(outcome.times_ns):
+            parts.append(times_text(outcome.times_ns))
+        self._say(" · ".join(parts))
+        self.history.add(Entry(outcome.call, parts[0] if parts else "", middle(outcome.times_ns)))
+        self._pasts.setCurrentWidget(self.past)
+        self._enable()
+
+    def _enable(self) -> None:
+        """Enable what can be done now."""
+        running = self._run is not None
+        self.send_button.setEnabled(not running)
+        self.cancel_button.setEnabled(running)
+        self.progress.setVisible(running)
+
+    def _say(self, text: str) -> None:
+        self.summary.setText(text)

@@ -19,6 +19,7 @@ from nanorpc.gui.history_screen import HistoryScreen
 from nanorpc.gui.record import Record
 from nanorpc.gui.results_screen import ResultsScreen
 from nanorpc.gui.screen import Screen
+from nanorpc.gui.servers_screen import ServersScreen
 from nanorpc.gui.theme import Theme
 
 SCREENS = ("benchmark", "results", "history", "servers", "call")
@@ -48,8 +49,10 @@ class Window(QMainWindow):
         self.benchmark = BenchmarkScreen()
         self.results = ResultsScreen()
         self.history = HistoryScreen(history)
+        self.servers = ServersScreen(directory)
         self.call = CallScreen(directory)
-        self.screens: dict[str, Screen] = {"benchmark": self.benchmark, "results": self.results, "history": self.history, "call": self.call}
+        screens = (self.benchmark, self.results, self.history, self.servers, self.call)
+        self.screens: dict[str, Screen] = dict(zip(SCREENS, screens, strict=True))
         self._join()
 
         self._tabs = QTabWidget()
@@ -77,6 +80,7 @@ class Window(QMainWindow):
         self.history.opened.connect(self._open)
         self.history.compared.connect(self._open)
         self.history.deleted.connect(self.results.forget)
+        self.servers.call_wanted.connect(self._call)
 
     def _open(self, run: Record, beside: Record | None = None) -> None:
         if beside is not None:
@@ -109,8 +113,7 @@ class Window(QMainWindow):
 
         view = self.menuBar().addMenu("&View")
         for i, name in enumerate(SCREENS):
-            if name in self.screens:
-                self._add(view, self.screens[name].title, f"Ctrl+{i + 1}", partial(self.show_screen, name))
+            self._add(view, self.screens[name].title, f"Ctrl+{i + 1}", partial(self.show_screen, name))
         view.addSeparator()
         themes = view.addMenu("&Theme")
         group = QActionGroup(self)
@@ -127,6 +130,10 @@ class Window(QMainWindow):
         if key:
             action.setShortcut(QKeySequence(key))
         return action
+
+    def _call(self, service: str, method: str) -> None:
+        self.show_screen("call")
+        self.call.choose(service, method)
 
     def _changed(self, _: int) -> None:
         self._shown.deactivated()

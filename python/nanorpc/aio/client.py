@@ -156,6 +156,10 @@ class Client(BaseClient[Method[Any]]):
         if not self._channel.closed:
             self._calls.close()
 
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended, without any call: the server has died or closed, or this client is closed."""
+        await self._calls.wait_closed()
+
     @property
     def _codec(self) -> Codec:
         if self._codec_made is None:

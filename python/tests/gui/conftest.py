@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,10 @@ def service(directory: Path) -> Iterator[nanorpc.Server]:
     with nanorpc.Server(offered) as server:
         yield server
         release.set()
+
+
+@pytest.fixture
+def typed_server(start: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    """A service with types in a process of its own."""
+    program = f"{Path(__file__).parent / 'services_program.py'}:demo"
+    return start(sys.executable, "-m", "nanorpc", "serve", program, "--traceback", ready="serving")
