@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, metadata, version
 
-from PyQt5.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
+from PyQt5.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, Qt
 from PyQt5.QtWidgets import QMessageBox, QWidget
 
 _LIBRARIES = {
@@ -34,9 +34,12 @@ def about_text() -> str:
     )
 
 
-def show_about(parent: QWidget) -> None:
-    """Show it until it is closed."""
-    QMessageBox.about(parent, "About NanoRPC", about_text())
+class AboutBox(QMessageBox):
+    """Shows it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(QMessageBox.NoIcon, "About NanoRPC", about_text(), QMessageBox.Close, parent)
+        self.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
 
 
 def _version(name: str) -> str:

@@ -11,7 +11,7 @@ from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QCloseEvent, QKeySequence
 from PyQt5.QtWidgets import QAction, QActionGroup, QApplication, QMainWindow, QMenu, QTabWidget
 
-from nanorpc.gui.about import show_about
+from nanorpc.gui.about import AboutBox
 from nanorpc.gui.appearance import CHOICES, Appearance
 from nanorpc.gui.benchmark_screen import BenchmarkScreen
 from nanorpc.gui.call_screen import CallScreen
@@ -122,7 +122,7 @@ class Window(QMainWindow):
             action.setCheckable(True)
             action.setChecked(choice == self.appearance.choice)
             group.addAction(action)
-        self._add(self.menuBar().addMenu("&Help"), "&About NanoRPC", "", lambda: show_about(self))
+        self._add(self.menuBar().addMenu("&Help"), "&About NanoRPC", "", lambda: AboutBox(self).exec_())
 
     def _add(self, menu: QMenu, text: str, key: str, do: Callable[[], object]) -> QAction:
         action = menu.addAction(text)
