@@ -21,11 +21,11 @@ _LIBRARIES = {
 def about_text() -> str:
     """Return the text, as HTML."""
     rows = "".join(
-        f"<tr><td>{name} {_version(name)}&nbsp;&nbsp;</td><td>{use}&nbsp;&nbsp;</td><td>{licence}</td></tr>"
+        f"<tr>{''.join(f'<td><nobr>{cell}&nbsp;&nbsp;</nobr></td>' for cell in (f'{name} {_version(name)}', use, licence))}</tr>"
         for name, (use, licence) in _LIBRARIES.items()
     )
     return (
-        f"<h3>NanoRPC {version('nanorpc')}</h3><p>Calls between processes of one machine, through shared memory.<br>"
+        f"<h3>NanoRPC {version('nanorpc')}</h3><p><nobr>Calls between processes of one machine, through shared memory.</nobr><br>"
         f"Licence: {metadata('nanorpc')['License-Expression'] or 'MIT'}</p>"
         f"<table>{rows}</table>"
         f"<p>Qt {QT_VERSION_STR} (LGPL v3), PyQt {PYQT_VERSION_STR}, Python {platform.python_version()} (PSF), "

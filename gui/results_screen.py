@@ -11,7 +11,6 @@ from PyQt5.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSplitter,
     QStackedLayout,
     QTabWidget,
@@ -20,6 +19,7 @@ from PyQt5.QtWidgets import (
 )
 
 from nanorpc.gui.bench.live_table import SORT_ROLE
+from nanorpc.gui.labels import ElidedLabel
 from nanorpc.gui.plots import PlotWidget
 from nanorpc.gui.record import Load, Record, load_text
 from nanorpc.gui.results.charts import AgainstSize, Percentiles, ResultsCharts, ResultsView, Throughput
@@ -45,12 +45,10 @@ class ResultsScreen(Screen):
         self._sizes: list[int] = []
         self._loads: list[Load] = []
         self._theme = LIGHT
-        self.name = QLabel()
+        self.name = ElidedLabel()
         mark(self.name, "heading")
-        self.compared = QLabel()
+        self.compared = ElidedLabel()
         mark(self.compared, "muted")
-        for label in (self.name, self.compared):
-            label.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
         self.size_box, self.load_box = QComboBox(), QComboBox()
         for box, what in ((self.size_box, "Payload size"), (self.load_box, "Load")):
             box.setAccessibleName(f"{what} that is drawn")
@@ -210,7 +208,6 @@ class ResultsScreen(Screen):
             self._sizes, self._loads = [], []
             return
         self.name.setText(run.title if run.state == "done" else f"{run.title} ({run.state})")
-        self.name.setToolTip(run.title)
         beside = self._baseline
         self.compared.setText(f"Faint and dotted, the baseline: {beside.title}" if beside else "")
         self.compared.setVisible(beside is not None)
