@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, metadata, version
 
-from PyQt5.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
+from PyQt5.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, Qt
 from PyQt5.QtWidgets import QMessageBox, QWidget
 
 _LIBRARIES = {
@@ -21,11 +21,11 @@ _LIBRARIES = {
 def about_text() -> str:
     """Return the text, as HTML."""
     rows = "".join(
-        f"<tr><td>{name} {_version(name)}&nbsp;&nbsp;</td><td>{use}&nbsp;&nbsp;</td><td>{licence}</td></tr>"
+        f"<tr>{''.join(f'<td><nobr>{cell}&nbsp;&nbsp;</nobr></td>' for cell in (f'{name} {_version(name)}', use, licence))}</tr>"
         for name, (use, licence) in _LIBRARIES.items()
     )
     return (
-        f"<h3>NanoRPC {version('nanorpc')}</h3><p>Calls between processes of one machine, through shared memory.<br>"
+        f"<h3>NanoRPC {version('nanorpc')}</h3><p><nobr>Calls between processes of one machine, through shared memory.</nobr><br>"
         f"Licence: {metadata('nanorpc')['License-Expression'] or 'MIT'}</p>"
         f"<table>{rows}</table>"
         f"<p>Qt {QT_VERSION_STR} (LGPL v3), PyQt {PYQT_VERSION_STR}, Python {platform.python_version()} (PSF), "
@@ -34,9 +34,12 @@ def about_text() -> str:
     )
 
 
-def show_about(parent: QWidget) -> None:
-    """Show it until it is closed."""
-    QMessageBox.about(parent, "About NanoRPC", about_text())
+class AboutBox(QMessageBox):
+    """Shows it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(QMessageBox.NoIcon, "About NanoRPC", about_text(), QMessageBox.Close, parent)
+        self.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
 
 
 def _version(name: str) -> str:

@@ -7,7 +7,7 @@ from PyQt5.QtDBus import QDBusConnection, QDBusMessage, QDBusPendingCallWatcher,
 from PyQt5.QtGui import QPalette
 from PyQt5.QtWidgets import QApplication
 
-from nanorpc.gui.theme import DARK, LIGHT, Theme
+from nanorpc.gui.theme import DARK, EDGED, LIGHT, Theme
 
 CHOICES = ("system", "light", "dark")
 
@@ -63,6 +63,8 @@ class Appearance(QObject):
 
     def _apply(self) -> None:
         self._application.setPalette(self._theme.palette())
+        for kind in EDGED:
+            self._application.setPalette(self._theme.edged_palette(), kind)
         self._application.setStyleSheet(self._theme.style_sheet())
 
     def _ask_desktop(self) -> None:

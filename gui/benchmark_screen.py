@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QSettings, Qt, QTimer, pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from nanorpc.bench import Snapshot
 from nanorpc.errors import NanoRPCError
@@ -14,6 +14,7 @@ from nanorpc.gui.bench.options import OptionsPanel
 from nanorpc.gui.bench.plan import Plan
 from nanorpc.gui.bench.preflight_line import PreflightLine
 from nanorpc.gui.bench.state import load_plan, save_plan
+from nanorpc.gui.labels import ElidedLabel
 from nanorpc.gui.record import Record, machine, now
 from nanorpc.gui.screen import Screen
 from nanorpc.gui.tables import SortProxy, Table
@@ -51,7 +52,7 @@ class BenchmarkScreen(Screen):
         self.progress.setMaximum(1000)
         self.progress.setAccessibleName("Progress")
         self.progress.setMaximumWidth(220)
-        self.status = QLabel("Choose what to measure, and run it.")
+        self.status = ElidedLabel("Choose what to measure, and run it.")
         self.results_button = QPushButton("Show res&ults")
         self.results_button.setToolTip("Ctrl+2")
         self.results_button.hide()

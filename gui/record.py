@@ -69,6 +69,13 @@ def load_text(load: Load) -> str:
     return f"{inflight} in flight" + (f", {rate:,.0f} calls/s" if rate else "")
 
 
+def loads_text(loads: Sequence[Load]) -> str:
+    """Return several."""
+    if len(loads) > 1 and not any(rate for _, rate in loads):
+        return f"{', '.join(str(inflight) for inflight, _ in loads)} in flight"
+    return "; ".join(load_text(load) for load in loads)
+
+
 def now() -> str:
     """Return the time for :attr:`Record.started`."""
     return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -11,7 +11,6 @@ from PyQt5.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSplitter,
     QStackedLayout,
     QTabWidget,
@@ -20,6 +19,7 @@ from PyQt5.QtWidgets import (
 )
 
 from nanorpc.gui.bench.live_table import SORT_ROLE
+from nanorpc.gui.labels import ElidedLabel
 from nanorpc.gui.plots import PlotWidget
 from nanorpc.gui.record import Load, Record, load_text
 from nanorpc.gui.results.charts import AgainstSize, Percentiles, ResultsCharts, ResultsView, Throughput
@@ -45,12 +45,10 @@ class ResultsScreen(Screen):
         self._sizes: list[int] = []
         self._loads: list[Load] = []
         self._theme = LIGHT
-        self.name = QLabel()
+        self.name = ElidedLabel()
         mark(self.name, "heading")
-        self.compared = QLabel()
+        self.compared = ElidedLabel()
         mark(self.compared, "muted")
-        for label in (self.name, self.compared):
-            label.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)
         self.size_box, self.load_box = QComboBox(), QComboBox()
         for box, what in ((self.size_box, "Payload size"), (self.load_box, "Load")):
             box.setAccessibleName(f"{what} that is drawn")
@@ -68,6 +66,7 @@ class ResultsScreen(Screen):
         self.percentiles: PlotWidget[ResultsView] = PlotWidget(ResultsCharts([Percentiles()]), "Percentiles")
         self.against_size: PlotWidget[ResultsView] = PlotWidget(ResultsCharts([AgainstSize()]), "p50 and p99 against payload size")
         self.throughput: PlotWidget[ResultsView] = PlotWidget(ResultsCharts([Throughput()]), "p99 against throughput")
+        self.plots = QTabWidget()
         self.model = RatiosModel()
         self.table = Table(SortProxy(self.model, SORT_ROLE), "Figures and ratios")
         self.table.fit(SAMPLES)
@@ -83,17 +82,16 @@ class ResultsScreen(Screen):
         line.addLayout(names, 1)
         for widget in (self.size_box, self.load_box, self.pin_button, self.unpin_button, self.export_button):
             line.addWidget(widget)
-        self._right = QTabWidget()
-        self._right.setAccessibleName("Plots")
-        self._right.addTab(self.against_size, "By si&ze")
-        self._right.addTab(self.throughput, "By &throughput")
-        plots = QSplitter(Qt.Horizontal)
-        plots.addWidget(self.percentiles)
-        plots.addWidget(self._right)
+        self.plots.setAccessibleName("Plots")
+        self.plots.addTab(self.against_size, "By si&ze")
+        self.plots.addTab(self.throughput, "By &throughput")
+        upper = QSplitter(Qt.Horizontal)
+        upper.addWidget(self.percentiles)
+        upper.addWidget(self.plots)
         self._splitter = QSplitter(Qt.Vertical)
-        self._splitter.addWidget(plots)
+        self._splitter.addWidget(upper)
         self._splitter.addWidget(self.table)
-        for splitter in (plots, self._splitter):
+        for splitter in (upper, self._splitter):
             splitter.setChildrenCollapsible(False)
         self._splitter.setSizes([440, 220])
         self.table.setMinimumHeight(100)
@@ -210,7 +208,6 @@ class ResultsScreen(Screen):
             self._sizes, self._loads = [], []
             return
         self.name.setText(run.title if run.state == "done" else f"{run.title} ({run.state})")
-        self.name.setToolTip(run.title)
         beside = self._baseline
         self.compared.setText(f"Faint and dotted, the baseline: {beside.title}" if beside else "")
         self.compared.setVisible(beside is not None)

@@ -115,6 +115,13 @@ class Theme:
             palette.setColor(role, window.lighter(lighter))
         return palette
 
+    def edged_palette(self) -> QPalette:
+        """Return the palette of :data:`EDGED`: Fusion draws their edges in a shade of the window's colour that cannot be seen on dark."""
+        palette = self.palette()
+        if self.dark:
+            palette.setColor(QPalette.Window, QColor(self.muted))
+        return palette
+
     def style_sheet(self) -> str:
         """Return what a palette cannot say. A label's part is its property ``kind``: ``heading``, ``muted``, ``error``, ``warning``, ``good``."""
         return f"""
@@ -158,6 +165,9 @@ class Theme:
             "svg.fonttype": "none",
         }
 
+
+EDGED = ("QLineEdit", "QCheckBox", "QListView", "QComboBox", "QAbstractSpinBox", "QPushButton", "QToolButton", "QPlainTextEdit", "QProgressBar")
+"""Widgets that are known by their edges, and paint nothing else in the window's colour."""
 
 LIGHT = Theme(
     dark=False,

@@ -11,7 +11,7 @@ from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QCloseEvent, QKeySequence
 from PyQt5.QtWidgets import QAction, QActionGroup, QApplication, QMainWindow, QMenu, QTabWidget
 
-from nanorpc.gui.about import show_about
+from nanorpc.gui.about import AboutBox
 from nanorpc.gui.appearance import CHOICES, Appearance
 from nanorpc.gui.benchmark_screen import BenchmarkScreen
 from nanorpc.gui.call_screen import CallScreen
@@ -51,13 +51,8 @@ class Window(QMainWindow):
         self.history = HistoryScreen(history)
         self.servers = ServersScreen(directory)
         self.call = CallScreen(directory)
-        self.screens: dict[str, Screen] = {
-            "benchmark": self.benchmark,
-            "results": self.results,
-            "history": self.history,
-            "servers": self.servers,
-            "call": self.call,
-        }
+        screens = (self.benchmark, self.results, self.history, self.servers, self.call)
+        self.screens: dict[str, Screen] = dict(zip(SCREENS, screens, strict=True))
         self._join()
 
         self._tabs = QTabWidget()
@@ -77,7 +72,7 @@ class Window(QMainWindow):
         self._shown.activated()
 
     def _join(self) -> None:
-        """Hand runs, and methods to be called, from screen to screen: what was measured is shown and kept, and shown again from the history."""
+        """Hand runs from screen to screen: what was measured is shown and kept, and shown again from the history."""
         self.benchmark.finished.connect(self.results.show_run)
         self.benchmark.finished.connect(self.history.keep)
         self.benchmark.results_button.clicked.connect(lambda _: self.show_screen("results"))
@@ -86,10 +81,6 @@ class Window(QMainWindow):
         self.history.compared.connect(self._open)
         self.history.deleted.connect(self.results.forget)
         self.servers.call_wanted.connect(self._call)
-
-    def _call(self, service: str, method: str) -> None:
-        self.show_screen("call")
-        self.call.choose(service, method)
 
     def _open(self, run: Record, beside: Record | None = None) -> None:
         if beside is not None:
@@ -122,8 +113,7 @@ class Window(QMainWindow):
 
         view = self.menuBar().addMenu("&View")
         for i, name in enumerate(SCREENS):
-            if name in self.screens:
-                self._add(view, self.screens[name].title, f"Ctrl+{i + 1}", partial(self.show_screen, name))
+            self._add(view, self.screens[name].title, f"Ctrl+{i + 1}", partial(self.show_screen, name))
         view.addSeparator()
         themes = view.addMenu("&Theme")
         group = QActionGroup(self)
@@ -132,7 +122,7 @@ class Window(QMainWindow):
             action.setCheckable(True)
             action.setChecked(choice == self.appearance.choice)
             group.addAction(action)
-        self._add(self.menuBar().addMenu("&Help"), "&About NanoRPC", "", lambda: show_about(self))
+        self._add(self.menuBar().addMenu("&Help"), "&About NanoRPC", "", lambda: AboutBox(self).exec_())
 
     def _add(self, menu: QMenu, text: str, key: str, do: Callable[[], object]) -> QAction:
         action = menu.addAction(text)
@@ -140,6 +130,10 @@ class Window(QMainWindow):
         if key:
             action.setShortcut(QKeySequence(key))
         return action
+
+    def _call(self, service: str, method: str) -> None:
+        self.show_screen("call")
+        self.call.choose(service, method)
 
     def _changed(self, _: int) -> None:
         self._shown.deactivated()

@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nanorpc.bench import Case
-from nanorpc.commands.human import rate
 from nanorpc.gui.bench.timeline import Point
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import decades, time_axis
+from nanorpc.gui.plots.chart import calls_text, decades, time_axis
 from nanorpc.gui.theme import Series
 from nanorpc.units import time_text
 
 _RARE = 1e-3  # times that fewer of the calls took do not widen the axis, which would squeeze the rest
 _FIRST = (100.0, 1e6)  # ns
 _MOST_POINTS = 400
+_BUCKET = 2 ** (1 / 16)  # the ratio of a bucket's bounds
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Distribution(Chart[LiveView]):
             total = sum(count for _, count in buckets) or 1
             x = [upper for upper, _ in buckets]
             shares = [count / total for _, count in buckets]
-            line.set_data(x, shares)
+            line.set_data(*_outline(x, shares))
             common += [upper for upper, share in zip(x, shares, strict=True) if share > _RARE]
             top = max([top, *shares])
             hovers.append(Hover(self._axes, name, x, shares, lambda ns, share: f"{share * 100:.2g} % of the calls took about {time_text(ns)}"))
@@ -121,7 +121,7 @@ class Rates(Chart[LiveView]):
         axes.tick_params(axis="y", length=0)
         axes.set(ylim=(len(self._names) - 0.4, -0.6), xlim=(0, 1))
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value) if value else "0"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: calls_text(value)))
         self._bars = axes.barh(range(len(self._names)), [0] * len(self._names), height=0.62, color=[s.colour for s in series.values()])
         self._texts = [axes.text(0, i, "", va="center", fontsize="small") for i in range(len(self._names))]
         return [*self._bars, *self._texts]
@@ -134,7 +134,7 @@ class Rates(Chart[LiveView]):
         hovers = []
         for i, (name, value) in enumerate(zip(self._names, rates, strict=True)):
             self._bars[i].set_width(value)
-            self._texts[i].set_text(f"{name}  {rate(value)}" if value else name)
+            self._texts[i].set_text(f"{name}  {calls_text(value)}" if value else name)
             self._texts[i].set_x(value + most * 0.015)
             hovers.append(Hover(self._axes, name, [value], [i], lambda calls, _: f"{calls:,.0f} calls/s"))
         return hovers
@@ -154,6 +154,19 @@ class LiveCharts(Charts[LiveView]):
     def names(self, data: LiveView) -> Sequence[str]:
         """A line for each transport."""
         return data.transports
+
+
+def _outline(x: Sequence[int], shares: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Return the corners of a distribution's steps. Buckets without calls are left out of it: a step must not reach over them."""
+    corners, heights, before = [], [], 0.0
+    for upper, share in zip(x, shares, strict=True):
+        if (lower := upper / _BUCKET) > before * 1.01:
+            corners += [lower]
+            heights += [0.0]
+        corners += [float(upper)]
+        heights += [share]
+        before = upper
+    return [*corners, *corners[-1:]], [*heights, *([0.0] if heights else [])]
 
 
 def _step(seconds: float) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QSizePolicy, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QMessageBox, QToolButton, QWidget
 
 from nanorpc.doctor.finding import Finding, Verdict
 from nanorpc.gui.bench.preflight import details, preflight, summary
+from nanorpc.gui.labels import ElidedLabel
 from nanorpc.gui.theme import mark
 from nanorpc.gui.workers import Workers
 
@@ -21,9 +22,8 @@ class PreflightLine(QWidget):
         super().__init__()
         self._workers = workers
         self.findings: list[Finding] = []
-        self.text = QLabel("Looking at this machine …")
+        self.text = ElidedLabel("Looking at this machine …")
         self.text.setAccessibleName("What spoils figures on this machine")
-        self.text.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # long texts are cut, not the window widened
         self.more = QToolButton()
         self.more.setText("Details …")
         self.more.setEnabled(False)

@@ -11,7 +11,7 @@ from PyQt5.QtCore import QAbstractTableModel, QModelIndex, Qt, pyqtSignal
 
 from nanorpc.gui.bench.live_table import SORT_ROLE
 from nanorpc.gui.bench.plan import preset_of
-from nanorpc.gui.record import Record, load_text
+from nanorpc.gui.record import Record, loads_text
 from nanorpc.units import size_text, time_text
 
 RECORD_ROLE = SORT_ROLE + 1
@@ -42,7 +42,7 @@ _COLUMNS = (
     _Column("Settings", lambda run: preset_of(run.plan) or "~", lambda run: preset_of(run.plan) or "own"),
     _Column("Transports", lambda run: len(run.transports), lambda run: _list(run.transports)),
     _Column("Payloads", lambda run: run.sizes, lambda run: _list([size_text(size) for size in run.sizes])),
-    _Column("Load", lambda run: run.loads, lambda run: _list([load_text(load) for load in run.loads])),
+    _Column("Load", lambda run: run.loads, lambda run: loads_text(run.loads)),
     _Column("Took", lambda run: run.seconds, lambda run: f"{run.seconds:.0f} s" if run.state == "done" else f"{run.seconds:.0f} s, {run.state}"),
     _Column("NanoRPC", lambda run: run.machine.get("nanorpc", ""), lambda run: run.machine.get("nanorpc", "")),
     _Column("Kernel", lambda run: run.machine.get("kernel", ""), lambda run: run.machine.get("kernel", "")),

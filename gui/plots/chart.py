@@ -78,3 +78,11 @@ def decades(values: Sequence[float], otherwise: tuple[float, float]) -> tuple[fl
         return otherwise
     low, high = min(above), max(above)
     return 10 ** (math.floor(math.log10(low) * 2 - 0.2) / 2), 10 ** (math.ceil(math.log10(high) * 2 + 0.3) / 2)
+
+
+def calls_text(calls: float) -> str:
+    """Return a number of calls in few characters."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if calls >= size:
+            return f"{calls / size:.3g}{unit}"
+    return f"{calls:.3g}"

@@ -24,7 +24,7 @@ Data = TypeVar("Data")
 
 _DPI = 100
 _SAVED_SCALE = 2.0
-_LEGEND_ENTRY, _LEGEND_ROW = 138, 20  # pixels of the window
+_LEGEND_ROW, _LEGEND_LETTER, _LEGEND_LINE = 20, 6.2, 46  # pixels of the window
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Renderer(Generic[Data]):
         self._figure.set_dpi(_DPI * frame.ratio)
         self._figure.set_size_inches(frame.width / _DPI, frame.height / _DPI, forward=False)
         self._names = list(self.names(data))
-        columns = max(1, (frame.width - 40) // _LEGEND_ENTRY)
+        columns = max(1, int((frame.width - 10) / (max(map(len, self._names), default=0) * _LEGEND_LETTER + _LEGEND_LINE)))
         built = (tuple(self._names), self.structure(data), frame.theme.name, columns)
         if built != self._built:
             with rc_context(frame.theme.rc()):
@@ -172,8 +172,8 @@ class Renderer(Generic[Data]):
                 loc="upper center",
                 ncols=min(columns, len(handles)),
                 borderaxespad=0.2,
-                columnspacing=1.6,
-                handlelength=2.4,
+                columnspacing=1.2,
+                handlelength=2.2,
                 frameon=False,
             )
 

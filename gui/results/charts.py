@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from nanorpc.bench import Case
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import decades, size_axis, time_axis
+from nanorpc.gui.plots.chart import calls_text, decades, size_axis, time_axis
 from nanorpc.gui.record import Load, Record, load_text
 from nanorpc.gui.theme import Series
 from nanorpc.units import size_text, time_text
@@ -183,14 +183,6 @@ def percentiles(case: Case) -> tuple[list[float], list[float]]:
         x.append(total / (total - below) if below < total else 2.0 * total)
         y.append(float(upper))
     return x, y
-
-
-def calls_text(calls: float) -> str:
-    """Return a number of calls in few characters."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if calls >= size:
-            return f"{calls / size:.3g}{unit}"
-    return f"{calls:.3g}"
 
 
 def _is(case: Case, load: Load, name: str) -> bool:

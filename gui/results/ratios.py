@@ -29,14 +29,14 @@ class Ratio:
     @property
     def text(self) -> str:
         """The median of the rounds, and their spread."""
-        return f"{_number(self.value)}  ({_number(self.low)} – {_number(self.high)})"
+        return f"{_number(self.value, 3)}  ({_number(self.low, 2)} – {_number(self.high, 2)})"
 
 
-def _number(value: float) -> str:
-    """Return a ratio in four or five characters."""
-    if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}" if value >= 0.1 else f"{value:.2f}"
+def _number(value: float, digits: int) -> str:
+    """Return a ratio in few characters."""
+    if value >= 10:
+        return f"{value:.0f}" if value >= 100 else f"{value:.{digits}g}"
+    return f"{value:.{digits}g}" if value >= 0.1 else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ SAMPLES = [
     "99.9 µs",
     "99.9 µs",
     "9,999,999",
-    "18.6  (17.3 – 21.5)",
-    "0.123  (0.111 – 0.145)",
+    "18.62  (0.17 – 0.21)",
+    "0.123  (0.11 – 0.14)",
     "+10.1 %",
 ]
 """A text for each column that is as wide as most."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -22,9 +23,8 @@ LIMIT = 120_000  # ms
 
 def test_keys_lead_to_screens(window: Window, qtbot: QtBot) -> None:
     for i, name in reversed(list(enumerate(SCREENS))):
-        if name in window.screens:
-            qtbot.keyClick(window, Qt.Key(Qt.Key_1 + i), Qt.ControlModifier)
-            assert window.current is window.screens[name]
+        qtbot.keyClick(window, Qt.Key(Qt.Key_1 + i), Qt.ControlModifier)
+        assert window.current is window.screens[name]
 
 
 def test_hidden_screens_do_not_draw(window: Window, qtbot: QtBot) -> None:
@@ -142,13 +142,15 @@ def test_window_costs_little_while_a_benchmark_runs(window: Window, qtbot: QtBot
     What other processes take of the machine must not count: the time that this thread itself works between two ticks of a timer is measured.
     """
     gaps: list[int] = []
-    last = time.thread_time_ns()
+    by_the_clock: list[float] = []
+    last, last_clock = time.thread_time_ns(), time.monotonic()
 
     def tick() -> None:
-        nonlocal last
-        now = time.thread_time_ns()
+        nonlocal last, last_clock
+        now, now_clock = time.thread_time_ns(), time.monotonic()
         gaps.append(now - last)
-        last = now
+        by_the_clock.append(now_clock - last_clock)
+        last, last_clock = now, now_clock
 
     ours = {thread.native_id for thread in threading.enumerate()}
     window.benchmark.options.show_plan(Plan(("limit", "nanorpc", "uds"), (64, 4096, 65536, 1 << 20), duration_ms=250, rounds=2))
@@ -164,7 +166,9 @@ def test_window_costs_little_while_a_benchmark_runs(window: Window, qtbot: QtBot
     gaps.sort()
     assert len(gaps) > 100
     longest = [round(gap / 1e6) for gap in gaps[-5:]]
-    print(f"\nthe longest that the loop was held, in ms: {longest}; the window's threads took {share * 100:.1f} % of a CPU")
+    waited = [round(gap * 1e3) for gap in sorted(by_the_clock)[-3:]]
+    print(f"\nthe longest that our code held the loop, in ms: {longest}, by the clock with all that the machine does: {waited}")
+    print(f"the window's threads took {share * 100:.1f} % of a CPU; load of the machine: {os.getloadavg()[0]:.1f}")
     assert longest[-2] < 100, f"the longest times that the loop was held, in ms: {longest}"
     assert share < 0.5
 
