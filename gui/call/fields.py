@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from PyQt5.QtCore import QRegularExpression, Qt, pyqtSignal
+from PyQt5.QtCore import QRegularExpression, Qt
 from PyQt5.QtGui import QRegularExpressionValidator, QResizeEvent
 from PyQt5.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QToolButton, QWidget
 
@@ -47,8 +47,6 @@ class TextField(QPlainTextEdit):
 
 class Field(QWidget):
     """An argument: a field of its kind, perhaps a box for null, and, if it may be left out, a box that says whether it is given."""
-
-    changed = pyqtSignal()
 
     def __init__(self, parameter: ParameterInfo) -> None:
         super().__init__()
@@ -110,22 +108,17 @@ class Field(QWidget):
             combo = QComboBox()
             for value in choices(self._shape) or ():
                 combo.addItem(value if isinstance(value, str) else json.dumps(value), value)
-            combo.currentIndexChanged.connect(self.changed)
             return combo
         if self.kind is Kind.TRUTH:
-            box = QCheckBox("true")
-            box.toggled.connect(self.changed)
-            return box
+            return QCheckBox("true")
         if self.kind in (Kind.TEXT, Kind.JSON):
             text = TextField(fixed=self.kind is Kind.JSON)
             text.setPlaceholderText(self.kind.value)
-            text.textChanged.connect(self.changed)
             return text
         line = QLineEdit()
         line.setPlaceholderText(self.kind.value)
         if self.kind is not Kind.BYTES:
             line.setValidator(QRegularExpressionValidator(_INTEGER if self.kind is Kind.INTEGER else _NUMBER, line))
-        line.textChanged.connect(self.changed)
         return line
 
     def _reset(self) -> None:
@@ -161,7 +154,6 @@ class Field(QWidget):
         given = self.given.isChecked()
         self.null.setEnabled(given)
         self.editor.setEnabled(given and not self.null.isChecked())
-        self.changed.emit()
 
     def _choose_file(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, f"File for {self.parameter.name}")

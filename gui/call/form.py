@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QFormLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from nanorpc.commands.human import printable, shorten
@@ -16,8 +16,6 @@ _LONGEST_NAME = 18
 
 class Form(QScrollArea):
     """A field for each argument of a method."""
-
-    changed = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +46,6 @@ class Form(QScrollArea):
             label.setBuddy(field.editor)
             label.setSizePolicy(QSizePolicy.Minimum, QSizePolicy.Preferred)
             rows.addRow(label, field)
-            field.changed.connect(self.changed)
         layout.addLayout(rows)
         layout.addStretch(1)
         self.setWidget(inner)

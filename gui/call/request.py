@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 from dataclasses import dataclass
 from enum import Enum
@@ -10,7 +9,6 @@ from typing import Any
 
 from nanorpc.codec import Codec
 from nanorpc.commands.arguments import Mistake, arguments, content_of
-from nanorpc.errors import BadRequest
 from nanorpc.introspection import MethodInfo
 from nanorpc.schema import bind
 
@@ -102,7 +100,7 @@ class Call:
         try:
             by_position = [parameter.name for parameter in self.info.parameters if not parameter.keyword_only]
             return bytes(Codec().encode(bind(by_position, tuple(args), named, self.info.name)))
-        except (TypeError, ValueError, OverflowError, RecursionError, BadRequest, binascii.Error) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise Mistake(str(error)) from error
 
     @property
