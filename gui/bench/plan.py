@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -35,10 +36,11 @@ EXPLAINED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def python_contenders() -> dict[str, Contender]:
+@cache
+def python_contenders() -> Mapping[str, Contender]:
     """Return Python's own that are installed, by their names as transports. The floor is left out: it is that of Go."""
     echo = [contender for contender in CONTENDERS if contender.case == "echo" and contender.name != "limit"]
-    return {_PYTHON + contender.name: contender for contender in echo if contender.installed()}
+    return MappingProxyType({_PYTHON + contender.name: contender for contender in echo if contender.installed()})
 
 
 def is_python(transport: str) -> bool:
