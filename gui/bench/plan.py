@@ -67,7 +67,7 @@ class Plan:
     inflight: Sequence[int] = (1,)
     rates: Sequence[float] = ()
     """Calls a second; a closed loop if there are none."""
-    duration_ms: int = 170
+    duration_ms: int = 150
     """For each transport, size and round."""
     rounds: int = 5
     warmup_ms: int = 50

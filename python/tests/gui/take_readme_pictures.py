@@ -22,7 +22,7 @@ from nanorpc.gui.plots import PlotWidget
 from nanorpc.gui.window import Window
 
 SIZE = (1180, 740)
-COLOURS = 96
+COLOURS = 256
 PLAN = replace(PRESETS["Sizes"], transports=("limit", "nanorpc", "nanorpc-loan", "uds"), sizes=(64, 512, 4096, 32768, 262144, 1 << 20), rounds=5)
 
 
