@@ -37,7 +37,7 @@ gui: $(VENV)/installed ## open the dashboard
 	$(BIN)/python -m nanorpc.gui
 
 .PHONY: test
-test: check test-go test-race test-python test-gui test-model ## run every check and test
+test: check test-go test-race test-repeat test-python test-gui test-model ## run every check and test
 
 .PHONY: check
 check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
@@ -54,12 +54,20 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
-	$(GO) test -count=1 ./...
-	$(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 ./...
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
 	$(GO) test -count=1 -race ./...
+
+# Tests of what happens at the same time: each time it happens in another order.
+CONCURRENT := Cancel|CancelReachesHandler|CloseWithCallsInFlight|ShutdownServesCallsInFlight|DeadlineAndLateReply|QuickMethodThatTurnsSlow|ContextEndsWithTheCall|Go|GoDeadlinesAndLateReplies|GoWhenTheConnectionEnds|BatchWithLittleRoomForReplies|LoansWaitForRoom|HoardedLeases|ForgottenLeasesAreFound|MaxConcurrency.*|PoolConcurrently|Collector.*|Worker.*|StuckWorkers
+CONCURRENT_PACKAGES := ./go/nanorpc ./go/internal/link ./go/internal/endpoint
+
+.PHONY: test-repeat
+test-repeat: $(VENV)/installed ## Go tests of concurrency, five times, with the race detector
+	$(GO) test -count=5 -race -run '^Test($(CONCURRENT))$$' $(CONCURRENT_PACKAGES)
 
 FUZZTIME ?= 30s
 
@@ -96,9 +104,18 @@ test-model: ## the same at the size of continuous integration
 
 .PHONY: torture
 torture: SHARE ?= 1
-torture: $(VENV)/ready ## kill, stop and starve processes for an hour or so: docs/reliability.md. SHARE=0.01 does a hundredth of it
-	$(GO) test -c -tags failpoints -o build/torture ./go/torture
-	build/torture -test.timeout 0 -share $(SHARE) -json out/torture.json
+torture: RUN ?= .
+torture: export NANORPC_TORTURE = $(SHARE)
+torture: export NANORPC_TORTURE_ROWS = $(CURDIR)/out/torture.jsonl
+torture: export NANORPC_TEST_PYTHON = $(CURDIR)/$(BIN)/python
+torture: $(VENV)/installed ## try to lose something for some hours: docs/reliability.md. SHARE=0.01 does a hundredth of it, RUN=Soak tests of that name
+	mkdir -p build/tests out && rm -f $(NANORPC_TORTURE_ROWS)
+	failed=; \
+	for package in $$(grep -rl --include='*_test.go' nanorpc/go/internal/trial go | xargs -n1 dirname | sort -u); do \
+	    binary=$(CURDIR)/build/tests/$${package##*/}; \
+	    $(GO) test -c -tags failpoints -o $$binary ./$$package && (cd $$package && $$binary -test.timeout 0 -test.run '$(RUN)') || failed=1; \
+	done; \
+	$(GO) run ./go/internal/trial/report -rows $(NANORPC_TORTURE_ROWS) -json out/torture.json; [ -z "$$failed" ]
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv

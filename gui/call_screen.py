@@ -34,7 +34,6 @@ from nanorpc.gui.screen import Screen
 from nanorpc.gui.tables import Table
 from nanorpc.gui.texts import copy
 from nanorpc.gui.theme import Theme, mark
-from nanorpc.gui.widths import fit
 from nanorpc.gui.workers import Workers
 from nanorpc.introspection import MethodInfo
 from nanorpc.units import size_text
@@ -61,7 +60,7 @@ class CallScreen(Screen):
         self.target.method_changed.connect(self._method_changed)
         self.timeout = seconds(0.001, 3600, 5, 1)
         self.timeout.setToolTip("how long each call may take")
-        self.repeat = count(1_000_000, 1)
+        self.repeat = count(100_000, 1)
         self.repeat.setToolTip("how many calls, one after the other")
         self.send_button = QPushButton("&Send")
         self.send_button.setToolTip("Ctrl+Enter")
@@ -90,7 +89,7 @@ class CallScreen(Screen):
 
     def _arrange(self) -> None:
         self.past.setSelectionMode(QAbstractItemView.SingleSelection)
-        fit(self.past.horizontalHeader(), ("00:00:00", "999 ms", "The method failed: K"))
+        self.past.fit(("00:00:00", "999 ms", "The method failed: K"))
         self.past.clicked.connect(self._restore)
         self.past.activated.connect(self._restore)
         nothing = QLabel("No calls yet. Those that you make are listed here; a click brings one back.")
@@ -138,8 +137,7 @@ class CallScreen(Screen):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(halves)
         for key in ("Ctrl+Return", "Ctrl+Enter"):
-            shortcut = QShortcut(QKeySequence(key), self, context=Qt.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(self.send)
+            QShortcut(QKeySequence(key), self).activated.connect(self.send)
 
     def activated(self) -> None:
         """List what runs."""

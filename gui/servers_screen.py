@@ -29,7 +29,6 @@ from nanorpc.gui.servers.record import Record, State
 from nanorpc.gui.servers.sparkline import SparklineDelegate
 from nanorpc.gui.tables import Table
 from nanorpc.gui.theme import Theme
-from nanorpc.gui.widths import fit
 
 
 class ServersScreen(Screen):
@@ -81,14 +80,18 @@ class ServersScreen(Screen):
     def _arrange(self) -> None:
         self.table.sortByColumn(0, Qt.AscendingOrder)
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
-        fit(self.table.horizontalHeader(), [column.longest for column in COLUMNS])
+        self.table.fit([column.longest for column in COLUMNS])
         self.sparkline = SparklineDelegate(TREND_ROLE, 60, self.table)
         self.table.setItemDelegateForColumn(TREND, self.sparkline)
         self.table.activated.connect(self._open)
         self.table.selectionModel().currentRowChanged.connect(lambda *_: self._enable())
-        for key, slot in (("Del", self._dismiss), ("Alt+Left", self.show_list), ("Ctrl+F", self.filter.setFocus)):
-            shortcut = QShortcut(QKeySequence(key), self, context=Qt.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(slot)
+        # Of the window, but only while this screen is shown, wherever the focus is; the table's only there, as it means something else in a text.
+        for key, parent, context, slot in (
+            ("Del", self.table, Qt.WidgetShortcut, self._dismiss),
+            ("Alt+Left", self, Qt.WindowShortcut, self.show_list),
+            ("Ctrl+F", self, Qt.WindowShortcut, self.filter.setFocus),
+        ):
+            QShortcut(QKeySequence(key), parent, context=context).activated.connect(slot)
         top = QHBoxLayout()
         top.addWidget(self.filter, 1)
         top.addWidget(self.count)
@@ -111,6 +114,9 @@ class ServersScreen(Screen):
     def activated(self) -> None:
         """Ask the servers from now on."""
         self.monitor.resume()
+        self.message.emit("")
+        if self._pages.currentWidget() is not self.detail:
+            self.table.setFocus()
 
     def deactivated(self) -> None:
         """Ask no more. That a server ends is noticed all the same."""

@@ -54,7 +54,12 @@ class Table(QTableView):
 
     def fit(self, samples: Sequence[str]) -> None:
         """Make each column as wide as its title and a text: columns that follow their figures would never stand still."""
-        metrics, model = self.fontMetrics(), self.model()
-        for column, sample in enumerate(samples):
-            title = str(model.headerData(column, Qt.Horizontal))
-            self.setColumnWidth(column, max(metrics.horizontalAdvance(sample), metrics.horizontalAdvance(title) + _ARROW) + _PADDING)
+        fit(self.horizontalHeader(), samples)
+
+
+def fit(header: QHeaderView, samples: Sequence[str]) -> None:
+    """Do what :meth:`Table.fit` does, for the columns of any view."""
+    metrics, model = header.fontMetrics(), header.model()
+    for column, sample in enumerate(samples):
+        title = str(model.headerData(column, Qt.Horizontal))
+        header.resizeSection(column, max(metrics.horizontalAdvance(sample), metrics.horizontalAdvance(title) + _ARROW) + _PADDING)

@@ -2,6 +2,7 @@ package nanorpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -126,7 +127,10 @@ func (c *Call) collect() {
 	if c.over || !l.Finished(c.slot) { // a notice of the slot's last call
 		return
 	}
-	reply, err := l.Await(c.slot, link.Wait{})
+	reply, err := l.Await(c.slot, link.Wait{Deadline: 1}) // it is there: there is nothing to wait for
+	if errors.Is(err, link.ErrDeadline) {
+		return // the server has taken it back
+	}
 	if err != nil {
 		c.end(nil, public(err), l.Release)
 		return

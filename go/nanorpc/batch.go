@@ -171,7 +171,7 @@ func (b *Batch) collect(wait link.Wait, calls []batchCall) {
 		some := calls[:min(together, len(calls))]
 		b.await(wait, &some[len(some)-1], calls)
 		for i := range some {
-			if ahead := i + prefetchAhead; ahead < len(some) {
+			if ahead := i + prefetchAhead; ahead < len(some) && some[ahead].open { // else its slot may be back, and the last one that kept the segment
 				l.PrefetchReply(some[ahead].slot)
 			}
 			b.await(wait, &some[i], calls)

@@ -3,6 +3,7 @@ package nanorpc_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -109,17 +110,28 @@ func TestQuickMethodThatTurnsSlow(t *testing.T) {
 }
 
 func TestDeadlineAndLateReply(t *testing.T) {
-	_, where, _ := startServer(t)
+	srv, where, _ := startServer(t)
 	client := dial(t, where)
-	for range 200 { // more than there are slots: late replies must free theirs
+	var given [300]chan struct{} // more than there are slots: late replies must free theirs
+	for i := range given {
+		given[i] = make(chan struct{})
+	}
+	if err := srv.Handle("late", func(_ context.Context, request []byte) ([]byte, error) {
+		<-given[binary.LittleEndian.Uint32(request)]
+		return []byte("late"), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range given {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
-		_, err := client.Call(ctx, "sleep", []byte("20"))
+		_, err := client.Call(ctx, "late", binary.LittleEndian.AppendUint32(nil, uint32(i)))
 		cancel()
 		if !errors.Is(err, nanorpc.ErrDeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal("a call with a deadline before the handler's end:", err)
 		}
-		// A late "20" must never be taken for this reply.
-		mustEcho(t, client, []byte("not 20"))
+		close(given[i])
+		// The late reply must never be taken for this one.
+		mustEcho(t, client, []byte("not late"))
 	}
 }
 

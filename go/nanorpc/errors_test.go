@@ -4,16 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"nanorpc/go/nanorpc"
 )
@@ -151,102 +146,4 @@ func TestUnsafeDirectories(t *testing.T) {
 			t.Errorf("dial in %s: %v", name, err)
 		}
 	}
-}
-
-// TestFullSharedMemory runs a server and its clients where /dev/shm has 6 MiB.
-func TestFullSharedMemory(t *testing.T) { mustSucceedInNamespace(t, "full-shm") }
-
-// mustSucceedInNamespace runs a role that mounts another /dev/shm for itself.
-func mustSucceedInNamespace(t *testing.T, role string) {
-	t.Helper()
-	inNamespace := func(c *exec.Cmd) {
-		c.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWNS | syscall.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}},
-		}
-	}
-	probe := exec.Command("true")
-	inNamespace(probe)
-	if err := probe.Run(); err != nil {
-		t.Skip("user namespaces are not allowed here:", err)
-	}
-	c := startRole(t, role, t.TempDir(), inNamespace)
-	if err := c.Wait(); err != nil {
-		t.Errorf("%v: %s", err, c.stderr.String())
-	}
-}
-
-func fillSharedMemory(where nanorpc.Option) error {
-	if err := unix.Mount("none", "/dev/shm", "tmpfs", 0, "size=6m"); err != nil {
-		return err
-	}
-	srv, err := newTestServer(where)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	served := make(chan error)
-	go func() { served <- srv.Serve(ctx) }()
-	ready()
-
-	first, err := nanorpc.Dial(ctx, service, where)
-	if err != nil {
-		return err
-	}
-	echo := func(c *nanorpc.Client, size int) error {
-		reply, err := c.Call(ctx, "echo", make([]byte, size))
-		if err == nil && len(reply) != size {
-			err = fmt.Errorf("%d bytes echo as %d", size, len(reply))
-		}
-		return err
-	}
-	exhausted := func(what string, err error) error {
-		if !errors.Is(err, nanorpc.ErrExhausted) {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		return nil
-	}
-	for range 3 {
-		err := errors.Join(
-			echo(first, 1<<20),
-			exhausted("a request that does not fit", echo(first, 5<<20)),
-			exhausted("a reply that does not fit", echo(first, 2<<20+1)),
-			echo(first, 1<<20), // what there is goes on to work
-			echo(first, 10),
-		)
-		if err != nil {
-			return err
-		}
-	}
-	// Now without any room: what is connected goes on, new connections are refused with the reason.
-	filler, err := os.Create("/dev/shm/filler")
-	if err != nil {
-		return err
-	}
-	for err == nil {
-		_, err = filler.Write(make([]byte, 4096))
-	}
-	_, err = nanorpc.Dial(ctx, service, where)
-	if err := errors.Join(exhausted("a connection that does not fit", err), echo(first, 10)); err != nil {
-		return err
-	}
-	if !strings.Contains(err.Error(), "/dev/shm") {
-		return fmt.Errorf("the reason is not told: %w", err)
-	}
-	if err := errors.Join(filler.Close(), os.Remove(filler.Name())); err != nil {
-		return err
-	}
-	second, err := nanorpc.Dial(ctx, service, where)
-	if err != nil {
-		return err
-	}
-	defer second.Close()
-	first.Close()
-	// Its room comes back once the server has noticed.
-	for err = echo(second, 1<<20); errors.Is(err, nanorpc.ErrExhausted); err = echo(second, 1<<20) {
-	}
-	cancel()
-	return errors.Join(err, <-served)
 }

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nanorpc/go/internal/rendezvous"
+	"nanorpc/go/internal/trial"
 	"nanorpc/go/nanorpc"
 )
 
@@ -63,60 +63,75 @@ func dialAll(ctx context.Context, where nanorpc.Option) ([]*nanorpc.Client, erro
 
 // A server without descriptors tells clients so at once, and serves those that it has, also with more memory; when some are gone it takes others.
 func TestServerWithoutDescriptors(t *testing.T) {
-	for limit := 40; limit < 42; limit++ { // a connection takes two: once the first is missing, once the second
-		dir := t.TempDir()
-		where := nanorpc.WithDirectory(dir)
-		startRole(t, "few-files", dir, withFiles(limit))
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		clients, err := dialAll(ctx, where)
-		if err := outOfFiles(err); err != nil || len(clients) < 5 {
-			t.Fatalf("limit %d: %d clients, %v", limit, len(clients), err)
-		}
-		t.Logf("limit %d: %d clients, then %v", limit, len(clients), err)
-		start := time.Now()
-		const tries = 20
-		for range tries {
-			if _, err := nanorpc.Dial(ctx, service, where); outOfFiles(err) != nil {
-				t.Fatal(outOfFiles(err))
-			}
-		}
-		if took := time.Since(start); took > tries*200*time.Millisecond {
-			t.Errorf("a refusal takes %v", took/tries)
-		}
-		for _, client := range clients {
-			mustEcho(t, client, make([]byte, 3<<20))
-			mustEcho(t, client, []byte("served on"))
-		}
-		clients[0].Close()
-		clients[1].Close()
-		eventually(t, "others can connect", func() bool {
-			client, err := nanorpc.Dial(ctx, service, where)
-			if err != nil && outOfFiles(err) != nil {
-				t.Fatal(err)
-			}
-			if client != nil {
-				mustEcho(t, client, []byte("again"))
-				client.Close()
-			}
-			return err == nil
-		})
-		for _, client := range clients {
-			client.Close()
+	const full = 100
+	r := trial.Begin(t, "descriptor limit of servers", "servers", full)
+	total := trial.Size(full, 2)
+	for i := range total {
+		limit := 40 + i%2 // a connection takes two: once the first is missing, once the second
+		r.Run(t, fmt.Sprint("limit ", limit), total, func(t *testing.T) { mustServeWhomItHas(t, "few-files", outOfFiles, withFiles(limit)) })
+	}
+}
+
+// mustServeWhomItHas connects to a server of a role until that has no more of something.
+func mustServeWhomItHas(t *testing.T, role string, out func(error) error, change ...func(*exec.Cmd)) {
+	t.Helper()
+	dir := t.TempDir()
+	where := nanorpc.WithDirectory(dir)
+	startRole(t, role, dir, change...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	clients, err := dialAll(ctx, where)
+	for _, client := range clients {
+		defer client.Close()
+	}
+	if err := out(err); err != nil || len(clients) < 3 {
+		t.Fatalf("%d clients, %v", len(clients), err)
+	}
+	t.Logf("%d clients, then %v", len(clients), err)
+	start := time.Now()
+	const tries = 20
+	for range tries {
+		if _, err := nanorpc.Dial(ctx, service, where); out(err) != nil {
+			t.Fatal(out(err))
 		}
 	}
+	if took := time.Since(start); took > tries*200*time.Millisecond {
+		t.Errorf("a refusal takes %v", took/tries)
+	}
+	for _, client := range clients {
+		mustEcho(t, client, make([]byte, 3<<20))
+		mustEcho(t, client, []byte("served on"))
+	}
+	clients[0].Close()
+	clients[1].Close()
+	eventually(t, "others can connect", func() bool {
+		client, err := nanorpc.Dial(ctx, service, where)
+		if err != nil && out(err) != nil {
+			t.Fatal(err)
+		}
+		if client != nil {
+			mustEcho(t, client, []byte("again"))
+			client.Close()
+		}
+		return err == nil
+	})
 }
 
 // callWithFewFiles is a client that connects until it has no descriptors.
 func callWithFewFiles(where nanorpc.Option) error {
+	return connectUntilOut(where, limitFiles, outOfFiles)
+}
+
+// connectUntilOut connects until there is no more of what it has limited, goes on with what it has, and connects again.
+func connectUntilOut(where nanorpc.Option, limit func() error, out func(error) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ready()
-	if err := limitFiles(); err != nil {
+	if err := limit(); err != nil {
 		return err
 	}
 	clients, err := dialAll(ctx, where)
-	if err := outOfFiles(err); err != nil || len(clients) < 5 {
+	if err := out(err); err != nil || len(clients) < 3 {
 		return fmt.Errorf("%d clients: %w", len(clients), err)
 	}
 	for _, client := range clients {
@@ -134,63 +149,22 @@ func callWithFewFiles(where nanorpc.Option) error {
 }
 
 func TestClientWithoutDescriptors(t *testing.T) {
+	const full = 100
+	r := trial.Begin(t, "descriptor limit of clients", "clients", full)
 	_, where, dir := startServer(t)
-	for limit := 30; limit < 32; limit++ {
-		client := startRole(t, "few-files-client", dir, withFiles(limit))
-		if err := client.Wait(); err != nil {
-			t.Errorf("limit %d: %v: %s", limit, err, client.stderr.String())
-		}
-		mustEcho(t, dial(t, where), nil)
+	total := trial.Size(full, 2)
+	for i := range total {
+		limit := 30 + i%2
+		r.Run(t, fmt.Sprint("limit ", limit), total, func(t *testing.T) { mustGoOn(t, where, dir, "few-files-client", withFiles(limit)) })
 	}
 }
 
-// TestPunchedSharedMemory has a client take pages away that a full /dev/shm does not give back: what the server touches then is not there.
-func TestPunchedSharedMemory(t *testing.T) { mustSucceedInNamespace(t, "punched-shm") }
-
-func punchSharedMemory(where nanorpc.Option) error {
-	if err := unix.Mount("none", "/dev/shm", "tmpfs", 0, "size=2m"); err != nil {
-		return err
+// mustGoOn has a client of a role try what it can, and the server serve on.
+func mustGoOn(t *testing.T, where nanorpc.Option, dir, role string, change ...func(*exec.Cmd)) {
+	t.Helper()
+	client := startRole(t, role, dir, change...)
+	if err := client.Wait(); err != nil {
+		t.Errorf("%v: %s", err, client.stderr.String())
 	}
-	srv, err := newTestServer(where)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	served := make(chan error)
-	go func() { served <- srv.Serve(ctx) }()
-	ready()
-	bystander, err := nanorpc.Dial(ctx, service, where)
-	if err != nil {
-		return err
-	}
-	for range 10 {
-		peer, segment, err := rendezvous.Dial(ctx, os.Getenv(directoryVariable), service, rendezvous.Trust{})
-		if err != nil {
-			return err
-		}
-		filler, err := os.Create("/dev/shm/filler")
-		if err != nil {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond) // the server's leader sleeps now, and looks at the memory again before it parks
-		if err := unix.Fallocate(int(segment.File.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, segment.Size); err != nil {
-			return err
-		}
-		for err == nil {
-			_, err = filler.Write(make([]byte, 4096))
-		}
-		if _, err := bystander.Call(ctx, "echo", []byte("full")); err != nil {
-			return err
-		}
-		peer.WaitEnd(nil) // the server has ended it
-		if err := errors.Join(peer.Close(), segment.File.Close(), filler.Close(), os.Remove(filler.Name())); err != nil {
-			return err
-		}
-		if _, err := bystander.Call(ctx, "echo", make([]byte, 100_000)); err != nil {
-			return err
-		}
-	}
-	cancel()
-	return errors.Join(bystander.Close(), <-served)
+	mustEcho(t, dial(t, where), nil)
 }

@@ -33,8 +33,8 @@ type holder struct{ *hold }
 
 // hold is a slot, with the blocks that belong to it, that a program holds.
 type hold struct {
-	session    *session
-	generation uint64 // of the handles that may use it; odd: held
+	session    *session // nil while it is free
+	generation uint64   // of the handles that may use it; odd: held
 	slot       int
 	offset     int64
 	length     int
@@ -50,11 +50,11 @@ type holders struct {
 func (p *holders) get(s *session, slot int, offset int64, length int) handle {
 	h := p.take()
 	if h == nil {
-		h = &holder{&hold{session: s}}
+		h = &holder{&hold{}}
 		runtime.AddCleanup(h, (*hold).forgotten, h.hold)
 	}
 	h.generation++
-	h.slot, h.offset, h.length = slot, offset, length
+	h.session, h.slot, h.offset, h.length = s, slot, offset, length
 	return handle{h, h.generation}
 }
 
@@ -74,6 +74,8 @@ func (p *holders) take() *holder {
 
 // put takes a holder back.
 func (p *holders) put(h *holder) {
+	// The cleanup has the hold: through a connection that has the holder, it would keep both from ever being collected.
+	h.session = nil
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.free = append(p.free, h)

@@ -34,17 +34,21 @@ const (
 )
 
 var roles = map[string]func(where nanorpc.Option) error{
-	"server":           serveUntilStdinEnds,
-	"checksums":        callWithChecksums,
-	"calls":            callForEver,
-	"connections":      connectForEver,
-	"full-shm":         fillSharedMemory,
-	"punched-shm":      punchSharedMemory,
-	"other-user":       callOtherUser,
-	"contender":        listenWhenTold,
-	"few-files":        serveWithFewFiles,
-	"hoarder":          hoardConnections,
-	"few-files-client": callWithFewFiles,
+	"server":               serveUntilStdinEnds,
+	"checksums":            callWithChecksums,
+	"calls":                callForEver,
+	"connections":          connectForEver,
+	"lender":               lend,
+	"sealed-lender":        lendSealed,
+	"full-shm":             fillSharedMemory,
+	"punched-shm":          punchSharedMemory,
+	"other-user":           callOtherUser,
+	"contender":            listenWhenTold,
+	"few-files":            serveWithFewFiles,
+	"hoarder":              hoardConnections,
+	"few-files-client":     callWithFewFiles,
+	"little-memory":        serveWithLittleMemory,
+	"little-memory-client": callWithLittleMemory,
 }
 
 func TestMain(m *testing.M) {

@@ -45,15 +45,15 @@ func TestMaxConcurrency(t *testing.T) {
 	for range limit {
 		<-entered
 	}
-	// All places are taken: a deadline holds for a call that waits for one.
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := dial(t, where).Call(ctx, "echo", nil); !errors.Is(err, nanorpc.ErrDeadlineExceeded) {
-		t.Errorf("a call beyond the limit: %v", err)
-	}
-	// What every server has answers all the same, and says how busy it is. The call that gave up is counted, when the server has noticed.
-	asking := dial(t, where)
-	eventually(t, "the call that gave up while it waited is counted as refused", func() bool {
+	// All places are taken: a deadline holds for a call that waits for one. What every server has answers all the same, and says how busy it is. Calls that gave up are counted,
+	// when the server has noticed; but one whose deadline has passed before it is published never comes to the server.
+	late, asking := dial(t, where), dial(t, where)
+	eventually(t, "a call that gave up while it waited is counted as refused", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := late.Call(ctx, "echo", nil); !errors.Is(err, nanorpc.ErrDeadlineExceeded) {
+			t.Errorf("a call beyond the limit: %v", err)
+		}
 		s, err := asking.Stats(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func TestMaxConcurrency(t *testing.T) {
 		for _, c := range s.Connections {
 			refused += c.Refused
 		}
-		return refused == 1
+		return refused > 0
 	})
 	close(release)
 	for _, call := range calls {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 
+	"nanorpc/go/internal/trial"
 	"nanorpc/go/nanorpc"
 )
 
@@ -39,7 +40,9 @@ func listenWhenTold(where nanorpc.Option) error {
 // Of two servers that start at once exactly one gets the name, and the other is told. Rounds alternate between a clean end and a killed winner's socket.
 func TestServersThatStartAtOnce(t *testing.T) {
 	dir := t.TempDir()
-	const rounds, kills = 50, 10
+	const full, killEvery = 50, 5
+	r := trial.Begin(t, "two servers that start at once", "times", full)
+	rounds := trial.Size(full, 10)
 	contenders := []*child{startRole(t, "contender", dir), startRole(t, "contender", dir)}
 	tell := func(c *child, what string) {
 		if _, err := io.WriteString(c.stdin.(io.Writer), what+"\n"); err != nil {
@@ -64,10 +67,12 @@ func TestServersThatStartAtOnce(t *testing.T) {
 		case first == "in use\n" && second == "done\n":
 			winner = 1
 		default:
-			t.Fatalf("round %d: %q and %q", round, first, second)
+			r.Lose("round %d: %q and %q", round, first, second)
+			return
 		}
+		r.Try(1, rounds)
 		wins[winner]++
-		if round%(rounds/kills) == 0 {
+		if round%killEvery == 0 {
 			contenders[winner].kill(t)
 			contenders[winner] = startRole(t, "contender", dir)
 			continue
@@ -77,5 +82,5 @@ func TestServersThatStartAtOnce(t *testing.T) {
 			t.Fatalf("round %d: the end: %q", round, line)
 		}
 	}
-	t.Logf("%v of %d rounds won", wins, rounds)
+	r.Note("%d won by the one, %d by the other", wins[0], wins[1])
 }

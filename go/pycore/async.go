@@ -21,21 +21,23 @@ func ClientCollect(id, eventfd int64) int64 {
 	return 0
 }
 
-// TryAcquire reserves a slot and returns its number, or -statusPending when none is free now, or a status.
-func TryAcquire(id int64) int64 {
+// TryAcquire is Acquire, but returns -statusPending when no slot is free now.
+func TryAcquire(id, ticket int64) int64 {
 	c, ok := clients.get(id)
 	if !ok {
 		return -statusInvalidHandle
 	}
-	if slot, ok := c.TryAcquire(); ok {
+	slot, ok := c.TryAcquire()
+	if !ok {
+		c.Reap()
+		slot, ok = c.TryAcquire()
+	}
+	if ok {
+		c.tickets[slot].Store(ticket)
 		return int64(slot)
 	}
-	c.Reap()
-	if slot, ok := c.TryAcquire(); ok {
-		return int64(slot)
-	}
-	if err := c.Err(); err != nil {
-		return status(err)
+	if over := c.over(); over != 0 {
+		return over
 	}
 	return -statusPending
 }
@@ -90,6 +92,8 @@ func ClientFinished(id, address, n int64) int64 {
 	if collector == nil || address == 0 || n <= 0 || n > wire.Slots {
 		return -statusInvalidHandle
 	}
+	c.telling.Lock()
+	defer c.telling.Unlock()
 	var slots [wire.Slots]int64
 	count, err := collector.Take(slots[:n])
 	if err != nil {

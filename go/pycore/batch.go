@@ -30,8 +30,8 @@ func batchOf(id, address, n int64) (*client, batch, bool) {
 	return c, batch{all[:n], all[n : 2*n], all[2*n : 3*n], all[3*n : 4*n], all[4*n:]}, true
 }
 
-// BatchAcquire reserves as many slots as are free, n at most, writes their numbers to an array of Python's, and returns how many they are.
-func BatchAcquire(id, address, n int64) int64 {
+// BatchAcquire reserves as many slots as are free, n at most, for the holder of a ticket, writes their numbers to an array of Python's, and returns how many they are.
+func BatchAcquire(id, address, n, ticket int64) int64 {
 	c, ok := clients.get(id)
 	if !ok || address == 0 || n <= 0 || n > wire.Slots {
 		return -statusInvalidHandle
@@ -40,6 +40,7 @@ func BatchAcquire(id, address, n int64) int64 {
 	got := c.TryAcquireSome(slots[:n])
 	into := numbers(address, n)
 	for i, slot := range slots[:got] {
+		c.tickets[slot].Store(ticket)
 		into[i] = int64(slot)
 	}
 	return int64(got)
@@ -123,6 +124,7 @@ func BatchAwait(id, address, n, deadline, replies, repliesLength int64) int64 {
 				continue
 			case result >= 0 && result&lengthMask <= wire.InlineCapacity:
 				copy(memory[i*wire.InlineCapacity:][:result&lengthMask], c.staged(slot))
+				c.tickets[slot].Store(0)
 				over[copied] = slot
 				copied++
 			}

@@ -3,6 +3,7 @@ package pycore
 import (
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +24,9 @@ var clients table[*client]
 type client struct {
 	*endpoint.Client
 	collector atomic.Pointer[endpoint.Collector] // nil before ClientCollect
+	telling   sync.Mutex                         // held while replies are told of, and slots given back: whose reply is told of stays in its slot until then
 	stage     []byte                             // Python's: see ClientStage; nil before it
+	tickets   [wire.Slots]atomic.Int64           // of the holders of slots in Python, 0: none. See DropAll
 }
 
 // stageSize is what each slot has of a stage.
@@ -124,8 +127,8 @@ func MethodID(name string) int64 { return int64(wire.MethodID(name)) }
 // InlineCapacity returns the longest payload that needs no Reserve: it goes where InlinePlace says.
 func InlineCapacity() int64 { return wire.InlineCapacity }
 
-// Acquire reserves a slot and returns its number. Deadline is in ns of CLOCK_MONOTONIC, 0 for none.
-func Acquire(client, deadline int64) int64 {
+// Acquire reserves a slot for the holder of a ticket, and returns the slot's number. Deadline is in ns of CLOCK_MONOTONIC, 0 for none.
+func Acquire(client, deadline, ticket int64) int64 {
 	c, ok := clients.get(client)
 	if !ok {
 		return -statusInvalidHandle
@@ -134,6 +137,7 @@ func Acquire(client, deadline int64) int64 {
 	if err != nil {
 		return pendingOr(err, deadline)
 	}
+	c.tickets[slot].Store(ticket)
 	return int64(slot)
 }
 
@@ -170,10 +174,31 @@ func (c *client) submit(slot int, method, offset, length, deadline int64) (woke 
 	if !ok {
 		return false, -statusInvalidHandle
 	}
-	if err := c.Err(); err != nil {
-		return false, status(err)
+	if refused := c.over(); refused != 0 {
+		return false, refused
 	}
 	return c.Submit(slot, link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline}), 0
+}
+
+// over returns 0, or the status of a connection that has ended, for calls that have not been submitted.
+func (c *client) over() int64 {
+	err := c.Err()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, link.ErrGone):
+		return -statusUnsent
+	}
+	return status(err)
+}
+
+// ClientOver returns 0, or the status of a client whose connection has ended.
+func ClientOver(client int64) int64 {
+	c, ok := clients.get(client)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return c.over()
 }
 
 // Await waits on for the reply of a call that returned -statusPending.
@@ -208,24 +233,39 @@ func Recycle(client, slot int64) int64 {
 	return 0
 }
 
-// Release gives a slot back.
-func Release(client, slot int64) int64 {
+// Drop gives a slot back, and gives its call up if that has been submitted and not been answered. A slot that the ticket does not hold any more stays as it is.
+func Drop(client, slot, ticket int64) int64 {
 	c, ok := holder(client, slot)
-	if !ok {
+	if !ok || ticket == 0 {
 		return -statusInvalidHandle
 	}
-	c.Release(int(slot))
+	c.drop(int(slot), ticket)
 	return 0
 }
 
-// Abandon gives up the slot's call, and the slot.
-func Abandon(client, slot int64) int64 {
-	c, ok := holder(client, slot)
-	if !ok {
+// DropAll is Drop for all slots of a ticket. An exception may end a function of Python's between any two of its steps: a holder that knows no slot, because it has not come to
+// store the number, and one that does not know whether it has given all back, ask for this, once or more.
+func DropAll(client, ticket int64) int64 {
+	c, ok := clients.get(client)
+	if !ok || ticket == 0 {
 		return -statusInvalidHandle
 	}
-	c.Abandon(int(slot))
+	for slot := range c.tickets {
+		c.drop(slot, ticket)
+	}
 	return 0
+}
+
+func (c *client) drop(slot int, ticket int64) {
+	if !c.tickets[slot].CompareAndSwap(ticket, 0) {
+		return
+	}
+	if collector := c.collector.Load(); collector != nil {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		collector.Forget(slot)
+	}
+	c.Client.Drop(slot)
 }
 
 func holder(client, slot int64) (*client, bool) {

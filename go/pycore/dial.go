@@ -2,13 +2,14 @@ package pycore
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
 )
 
-// dials are the attempts to connect that have not been asked to their end.
+// dials are the attempts to connect, and what has come of them, until DialEnd.
 var dials table[*dial]
 
 // dial is an attempt to connect.
@@ -17,6 +18,8 @@ type dial struct {
 	done   chan struct{} // closed when the rest is set
 	client *endpoint.Client
 	err    error
+	once   sync.Once // the client gets its number
+	number int64
 }
 
 // Dial begins to connect to a service, and returns the number of the attempt, or a failure with a text. It does not block. The timeout is in ns.
@@ -34,7 +37,7 @@ func Dial(service, directory, spin string, timeout int64) int64 {
 	return dials.add(d)
 }
 
-// DialWait waits for an attempt, and returns the client's number, a failure with a text, or -statusPending.
+// DialWait waits for an attempt, and returns the client's number, a failure with a text, or -statusPending. The client may be asked for again.
 func DialWait(attempt int64) int64 {
 	d, ok := dials.get(attempt)
 	if !ok {
@@ -45,26 +48,38 @@ func DialWait(attempt int64) int64 {
 	case <-time.After(slice):
 		return -statusPending
 	}
-	dials.take(attempt)
-	d.cancel()
 	if d.err != nil {
 		return failure(d.err)
 	}
-	return clients.add(&client{Client: d.client})
+	d.once.Do(func() { d.number = clients.add(&client{Client: d.client}) })
+	return d.number
 }
 
-// DialCancel gives an attempt up.
-func DialCancel(attempt int64) int64 {
+// DialEnd gives an attempt up, and ends the connection that has come of it, whatever ClientClose and ClientForget have done. Its number means nothing any more.
+func DialEnd(attempt int64) int64 {
 	d, ok := dials.take(attempt)
 	if !ok {
 		return -statusInvalidHandle
 	}
 	d.cancel()
-	go func() {
-		<-d.done
-		if d.err == nil {
-			d.client.Close()
-		}
-	}()
+	select {
+	case <-d.done:
+		d.close()
+	default:
+		go func() {
+			<-d.done
+			d.close()
+		}()
+	}
 	return 0
+}
+
+// close needs done.
+func (d *dial) close() {
+	if d.err != nil {
+		return
+	}
+	d.once.Do(func() {}) // who asks DialWait just now gets no number
+	d.client.Close()
+	clients.take(d.number)
 }

@@ -33,6 +33,7 @@ const (
 	statusConnection    = 17 // a server's connection has ended: its number is in the higher bits
 	statusCancelled     = 18 // the caller of a watched call does not wait any more: its ticket is in the higher bits
 	statusException     = 19 // as statusRemote; what lies at Reply is no text but an exception
+	statusUnsent        = 20 // as statusGone; but the call has not been submitted
 )
 
 // statusBits are the low bits of a failure; the higher ones are the number of its text.

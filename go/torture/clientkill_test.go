@@ -16,6 +16,7 @@ import (
 	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/trial"
 	"nanorpc/go/internal/wire"
 	"nanorpc/go/nanorpc"
 )
@@ -84,7 +85,7 @@ func TestClientKilled(t *testing.T) {
 		r.lose("%d files are left in /dev/shm", n)
 	}
 	// What other programs take meanwhile is not to fail the small form.
-	if *share > 0 && !within(patience, func() bool { return sharedMemory(t) <= shared }) {
+	if trial.Share() > 0 && !within(patience, func() bool { return sharedMemory(t) <= shared }) {
 		r.lose("of /dev/shm %d bytes were taken, and are %d", shared, sharedMemory(t))
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -24,19 +23,6 @@ import (
 // patience bounds waits for things that take milliseconds: on a loaded machine they may take long, but not for ever.
 const patience = 30 * time.Second
 
-var (
-	share    = flag.Float64("share", 0, "what part of the full sizes to run, 1: all; 0: what takes seconds, with wide limits")
-	jsonFile = flag.String("json", "", "write the results to this file as well")
-)
-
-// size returns how many of a row's things to try: its share, or the small number.
-func size(full, small int) int {
-	if *share == 0 {
-		return small
-	}
-	return max(int(float64(full)*(*share)), 1)
-}
-
 // Tests run other processes as this test binary with one of these roles.
 const (
 	roleVariable      = "NANORPC_TEST_ROLE"
@@ -48,6 +34,8 @@ const (
 
 var roles = map[string]func(where nanorpc.Option) error{
 	"server":    func(where nanorpc.Option) error { return serve(where) },
+	"besieged":  serveIntruders,
+	"trapped":   callTraps,
 	"frugal":    serveFrugally,
 	"greedy":    takeEverything,
 	"bystander": standBy,
@@ -55,18 +43,15 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"stopped":   callWithDeadlines,
 	"player":    play,
 	"late":      callTooLate,
+	"soaker":    soak,
+	"comer":     comeAndGo,
+	"keeper":    serveSecrets,
 }
 
 func TestMain(m *testing.M) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
-		flag.Parse()
-		code := m.Run()
-		if err := report(os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-		os.Exit(code)
+		os.Exit(m.Run())
 	}
 	if err := roles[role](nanorpc.WithDirectory(os.Getenv(directoryVariable))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -87,8 +72,14 @@ type child struct {
 // launch starts a process with a role, and variables like NAME=value. It is killed at the end of the test.
 func launch(t testing.TB, role, dir string, variables ...string) *child {
 	t.Helper()
-	c := &child{Cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
-	c.Env = append(append(os.Environ(), roleVariable+"="+role, directoryVariable+"="+dir), variables...)
+	return launchProgram(t, exec.Command(os.Args[0]), append([]string{roleVariable + "=" + role, directoryVariable + "=" + dir}, variables...)...)
+}
+
+// launchProgram is launch for any program.
+func launchProgram(t testing.TB, program *exec.Cmd, variables ...string) *child {
+	t.Helper()
+	c := &child{Cmd: program, ended: make(chan struct{})}
+	c.Env = append(os.Environ(), variables...)
 	c.Stderr = &c.stderr
 	stdin, err := c.StdinPipe()
 	if err != nil {
@@ -121,11 +112,17 @@ func launch(t testing.TB, role, dir string, variables ...string) *child {
 func start(t testing.TB, role, dir string, variables ...string) *child {
 	t.Helper()
 	c := launch(t, role, dir, variables...)
+	c.mustGetReady(t, role)
+	return c
+}
+
+// mustGetReady waits until the process says that it is ready.
+func (c *child) mustGetReady(t testing.TB, name string) {
+	t.Helper()
 	if line, err := c.stdout.ReadString('\n'); err != nil || line != "ready\n" {
 		c.kill()
-		t.Fatalf("%s did not get ready: %q, %v, stderr: %s", role, line, err, c.stderr.String())
+		t.Fatalf("%s did not get ready: %q, %v, stderr: %s", name, line, err, c.stderr.String())
 	}
-	return c
 }
 
 func ready() { fmt.Println("ready") }

@@ -25,16 +25,23 @@ func stateOf(pid int) state {
 // ownMemory returns how many bytes of memory a process has beside files and shared memory.
 func ownMemory(t testing.TB, pid int) int64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	bytes, err := readOwnMemory(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return bytes
+}
+
+// readOwnMemory is ownMemory for processes that may end.
+func readOwnMemory(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
 	var kib int64
 	_, tail, _ := strings.Cut(string(status), "RssAnon:")
-	if _, err := fmt.Sscan(tail, &kib); err != nil {
-		t.Fatal(err)
-	}
-	return kib << 10
+	_, err = fmt.Sscan(tail, &kib)
+	return kib << 10, err
 }
 
 // isStopped reports whether a process has been stopped.

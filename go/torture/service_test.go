@@ -84,5 +84,9 @@ func open(b []byte) (letter, error) {
 	return b, nil
 }
 
-func (l letter) id() uint64           { return binary.LittleEndian.Uint64(l) }
-func (l letter) delay() time.Duration { return time.Duration(binary.LittleEndian.Uint64(l[8:])) }
+func (l letter) id() uint64 { return binary.LittleEndian.Uint64(l) }
+
+// delay returns the delay, which a hostile client may have changed since it was checked.
+func (l letter) delay() time.Duration {
+	return min(time.Duration(binary.LittleEndian.Uint64(l[8:])), time.Second)
+}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nanorpc/go/internal/trial"
 	"nanorpc/go/nanorpc"
 )
 
@@ -29,7 +30,7 @@ type stop struct{ from, to int64 }
 func stopFor(t testing.TB, pid int) stop {
 	t.Helper()
 	length := 100*time.Millisecond + time.Duration(rand.Int64N(int64(4900*time.Millisecond)))
-	if *share == 0 {
+	if trial.Share() == 0 {
 		length = 100*time.Millisecond + time.Duration(rand.Int64N(int64(100*time.Millisecond)))
 	}
 	s := stop{from: monotonic()}
@@ -172,7 +173,7 @@ func stopBesides(t *testing.T, r *row, full int, lane func(dir string, stops int
 	t.Helper()
 	total := size(full, 4)
 	lanes := min(stopLanes, total)
-	if *share == 0 {
+	if trial.Share() == 0 {
 		lanes = 2
 	}
 	var mu sync.Mutex

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from PyQt5.QtCore import QRegularExpression, Qt, pyqtSignal
-from PyQt5.QtGui import QRegularExpressionValidator
+from PyQt5.QtGui import QRegularExpressionValidator, QResizeEvent
 from PyQt5.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QToolButton, QWidget
 
 from nanorpc.commands.shape import Shape
@@ -30,13 +30,19 @@ class TextField(QPlainTextEdit):
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)
         if fixed:
             self.setFont(fixed_font())
-        self.textChanged.connect(self._fit)
+        self.document().documentLayout().documentSizeChanged.connect(lambda _: self._fit())
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Be as high as the lines that are broken anew."""
+        super().resizeEvent(event)
         self._fit()
 
     def _fit(self) -> None:
-        lines = min(max(self.document().blockCount(), 1), _ROWS)
+        lines = max(round(self.document().size().height()), 1)  # a plain text's size is in lines
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarAsNeeded if lines > _ROWS else Qt.ScrollBarAlwaysOff)
         margins = 2 * (self.document().documentMargin() + self.frameWidth()) + 2
-        self.setFixedHeight(round(self.fontMetrics().lineSpacing() * lines + margins))
+        self.setFixedHeight(round(self.fontMetrics().lineSpacing() * min(lines, _ROWS) + margins))
 
 
 class Field(QWidget):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
+import numpy as np
 from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from nanorpc.commands.human import printable
@@ -35,7 +35,7 @@ class Entry:
 
 def middle(times_ns: Any) -> float | None:
     """Return the median of times; None if there are none."""
-    return median(times_ns) if len(times_ns) else None
+    return float(np.median(times_ns)) if len(times_ns) else None
 
 
 _TITLES = ("Time", "Took", "Outcome", "Call")

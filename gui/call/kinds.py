@@ -86,14 +86,16 @@ def text_of(word: str, kind: Kind) -> str:
 
 
 def example(shape: Shape, depth: int = 0) -> Any:
-    """Return a value of JSON that fits a shape: what is required, and as little as there may be of it."""
+    """Return a value of JSON that fits a shape: defaults, and of the rest as little as there may be."""
     found = choices(shape)
     if found is not None:
         return found[0]
+    if depth and may_be_none(shape):
+        return None
     schema = shape.alternatives()[0].schema
     if schema.get("type") == "object" and depth < _DEEPEST:
-        named, required = schema.get("properties", {}), schema.get("required", [])
-        return {name: example(shape.of(part), depth + 1) if name in required else part.get("default") for name, part in named.items()}
+        parts = schema.get("properties", {}).items()
+        return {name: part["default"] if "default" in part else example(shape.of(part), depth + 1) for name, part in parts}
     if schema.get("type") == "array":
         return [example(shape.of(part), depth + 1) for part in schema.get("prefixItems", [])]
     return {"integer": 0, "number": 0.0, "boolean": False, "string": "", "object": {}}.get(schema.get("type", ""))

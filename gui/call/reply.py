@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from PyQt5.QtCore import QSize, Qt
 from PyQt5.QtGui import QImage
 
-from nanorpc.codec import Codec, Malformed
+from nanorpc.codec import MARKER, Codec, Malformed
 from nanorpc.commands.values import for_people, text_of
 
 SHOWN_TEXT = 64 << 10
@@ -28,6 +29,17 @@ _PICTURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF
 
 _STRUCTURED = 4 << 20
 """Bytes up to which text is looked at for JSON in it."""
+
+_DECODED, _DRAWN = 4 << 20, 16 << 20
+"""Bytes up to which values, and pictures, are decoded. No other thread runs meanwhile: the window stands still for some tens of milliseconds for each
+MiB. Arrays beside a value are not decoded.
+"""
+
+_LEAVES = 5000
+"""Values in the text of a value."""
+
+_MEASURED = 5_000_000
+"""Elements up to which an array's mean is shown."""
 
 _ROW = 16
 _MOST_ARRAYS = 50
@@ -52,8 +64,8 @@ class Reply:
     text: str = ""
     """Empty if there is none."""
     hex: str = ""
-    arrays: list[tuple[str, Array]] = field(default_factory=list)
-    """Those in the value, with where they are."""
+    arrays: list[tuple[str, str]] = field(default_factory=list)
+    """Where in the value they are, and their type, shape, and some of their values."""
     image: QImage | None = None
 
 
@@ -62,16 +74,15 @@ def read_reply(payload: bytes, typed: bool) -> Reply:
 
     :param typed: whether it is a value of section 8 of the protocol; of other methods' it may be, and is if it looks like it.
     """
-    if typed:
-        try:
-            return _of_value(Codec().decoder().decode(payload) if payload else None, payload)
-        except Malformed:
-            return _of_bytes(payload, payload)
-    if _beginning(payload) is None:
-        value = _message_pack(payload)
-        if value is not Nothing:
-            return _of_value(value, payload)
-    return _of_bytes(payload, payload)
+    if len(payload) > _DECODED and not payload.startswith(MARKER):
+        return _of_bytes(payload, payload)
+    if typed and not payload:
+        return _of_value(None, payload)
+    value = _message_pack(payload) if typed or _beginning(payload) is None else Nothing
+    # Random bytes are often one small number.
+    if value is Nothing or not (typed or isinstance(value, dict | list | np.ndarray)):
+        return _of_bytes(payload, payload)
+    return _of_value(value, payload)
 
 
 def _of_value(value: Any, payload: bytes) -> Reply:
@@ -82,12 +93,36 @@ def _of_value(value: Any, payload: bytes) -> Reply:
     arrays = _arrays(value)
     image = image_of_array(arrays[0][1]) if len(arrays) == 1 else None
     what = "nothing" if value is None else "array" if isinstance(value, np.ndarray) else "value"
-    return Reply(len(payload), what, value, _cut(for_people(value)), hex_of(payload), arrays, image)
+    text = for_people(_first(value, [_LEAVES]))
+    return Reply(len(payload), what, value, _cut(text), hex_of(payload), [(name, preview(array)) for name, array in arrays], image)
+
+
+def _first(value: Any, left: list[int]) -> Any:
+    """Return a value with no more than its first parts.
+
+    :param left: how many; a list, so that all parts count.
+    """
+    if isinstance(value, dict):
+        parts: dict[Any, Any] = {}
+        for key, item in value.items():
+            if left[0] <= 0:
+                return parts | {"…": f"{len(value) - len(parts):,} more"}
+            parts[key] = _first(item, left)
+        return parts
+    if isinstance(value, list | tuple):
+        items: list[Any] = []
+        for item in value:
+            if left[0] <= 0:
+                return [*items, f"… {len(value) - len(items):,} more"]
+            items.append(_first(item, left))
+        return items
+    left[0] -= 1
+    return value[:SHOWN_TEXT] if isinstance(value, str | bytes) else value
 
 
 def _of_bytes(content: bytes, payload: bytes) -> Reply:
     for beginning, kind in _PICTURES.items():
-        if content.startswith(beginning) and not (image := QImage.fromData(content)).isNull():
+        if content.startswith(beginning) and len(content) <= _DRAWN and not (image := QImage.fromData(content)).isNull():
             return Reply(len(payload), f"{kind}, {image.width()} × {image.height()}", hex=hex_of(content), image=_scaled(image))
     if not content:
         return Reply(len(payload), "empty")
@@ -111,19 +146,18 @@ def _beginning(content: bytes) -> str | None:
 
 
 def _message_pack(payload: bytes) -> Any:
-    """Return the value of a payload that has an inner structure; random bytes are often one small number."""
     try:
-        value = Codec().decoder().decode(payload)
+        return Codec().decoder().decode(payload)
     except Malformed:
         return Nothing
-    return value if isinstance(value, dict | list | np.ndarray) else Nothing
 
 
 def _arrays(value: Any, path: str = "") -> list[tuple[str, Array]]:
     found: list[tuple[str, Array]] = []
-    pending: list[tuple[str, Any]] = [(path, value)]
-    while pending and len(found) < _MOST_ARRAYS:
-        path, part = pending.pop(0)
+    pending: deque[tuple[str, Any]] = deque([(path, value)])
+    looked = 0
+    while pending and len(found) < _MOST_ARRAYS and (looked := looked + 1) < _LEAVES:
+        path, part = pending.popleft()
         if isinstance(part, np.ndarray):
             found.append((path or "the reply", part))
         elif isinstance(part, dict):
@@ -159,7 +193,7 @@ def preview(array: Array) -> str:
     """Return the type, the shape, and the first and last values of an array."""
     head = f"dtype {array.dtype}   shape {' × '.join(map(str, array.shape)) or 'a single value'}   {array.nbytes:,} bytes"
     figures = ""
-    if array.size and array.dtype.kind in "biuf" and array.size <= 50_000_000:
+    if array.size and array.dtype.kind in "biuf" and array.size <= _MEASURED:
         figures = f"\nmin {array.min()}   max {array.max()}   mean {array.mean(dtype=np.float64):.6g}"
     return f"{head}{figures}\n\n{np.array2string(array, threshold=400, edgeitems=6, max_line_width=110)}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PyQt5.QtCore import Qt
@@ -12,7 +11,7 @@ from PyQt5.QtWidgets import QComboBox, QHeaderView, QLabel, QSizePolicy, QTabWid
 
 from nanorpc.gui.call.failure import Failure
 from nanorpc.gui.call.latency import Latency
-from nanorpc.gui.call.reply import Nothing, Reply, preview
+from nanorpc.gui.call.reply import Nothing, Reply
 from nanorpc.gui.call.run import Outcome
 from nanorpc.gui.call.tree import ValueModel
 from nanorpc.gui.texts import read_only
@@ -112,7 +111,7 @@ class Arrays(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._arrays: Sequence[tuple[str, np.ndarray[Any, Any]]] = ()
+        self._arrays: Sequence[tuple[str, str]] = ()
         self.which = QComboBox()
         self.which.setAccessibleName("Array")
         self.which.currentIndexChanged.connect(self._show)
@@ -122,7 +121,7 @@ class Arrays(QWidget):
         layout.addWidget(self.which)
         layout.addWidget(self.text, 1)
 
-    def show_arrays(self, arrays: Sequence[tuple[str, np.ndarray[Any, Any]]]) -> None:
+    def show_arrays(self, arrays: Sequence[tuple[str, str]]) -> None:
         """Show arrays, the first of them first."""
         self._arrays = arrays
         self.which.blockSignals(True)
@@ -134,7 +133,7 @@ class Arrays(QWidget):
 
     def _show(self, index: int) -> None:
         if 0 <= index < len(self._arrays):
-            self.text.setPlainText(preview(self._arrays[index][1]))
+            self.text.setPlainText(self._arrays[index][1])
 
 
 class Picture(QLabel):

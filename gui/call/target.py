@@ -99,6 +99,7 @@ class Target(QWidget):
         name = self.service.currentText().strip()
         if name and name != self._described:
             self._described = name
+            self._infos = {}
             self._workers.start(
                 lambda: (name, describe(name, directory=self._directory, timeout=_TIMEOUT)),
                 lambda answer: self._have(*answer),

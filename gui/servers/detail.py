@@ -12,8 +12,8 @@ from nanorpc.gui.servers.columns import NOTHING, pool, spun, up, user
 from nanorpc.gui.servers.methods import METHOD, MethodsModel
 from nanorpc.gui.servers.record import SIGNS, Record, State
 from nanorpc.gui.servers.rolling import Rolling
+from nanorpc.gui.tables import fit
 from nanorpc.gui.theme import mark
-from nanorpc.gui.widths import fit
 from nanorpc.introspection import MethodInfo
 
 
@@ -47,7 +47,7 @@ class Detail(QWidget):
         self.tree.header().setStretchLastSection(False)
         self.tree.header().setSectionResizeMode(0, QHeaderView.Stretch)
         self.tree.selectionModel().currentChanged.connect(lambda *_: self._describe())
-        self.tree.doubleClicked.connect(self._call)
+        self.tree.activated.connect(lambda _: self._call() if self._chosen() else None)
         self.methods.modelReset.connect(self._rebuilt)
         self.about = QTextBrowser()
         self.about.setAccessibleName("The chosen method")
@@ -69,7 +69,7 @@ class Detail(QWidget):
         halves = QSplitter(Qt.Horizontal)
         halves.addWidget(left)
         halves.addWidget(self.rolling)
-        halves.setSizes([560, 420])
+        halves.setSizes([620, 360])
         halves.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.addLayout(top)

@@ -87,8 +87,12 @@ class Monitor(QObject):
             self._loop.call_soon_threadsafe(function)
 
     def _run(self, started: threading.Event) -> None:
-        with suppress(asyncio.CancelledError):
+        try:
             asyncio.run(self._look(started))
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            self.failed.emit(error)
 
     def _look_now(self) -> None:
         self._asking.set()

@@ -7,6 +7,7 @@ import mmap
 import sys
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from functools import partial
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ class Segments:
         """Return the map for a connection with an open call, which keeps it."""
         segment = self._maps.get(connection)
         if segment is None:
-            descriptor = self._core.pycore_ConnectionDescriptor(self._handle, connection)
+            descriptor = partial(self._core.pycore_ConnectionDescriptor, self._handle, connection)
             segment = self._maps.setdefault(connection, map_segment(descriptor, self._core.pycore_ServerSize(self._handle)))
         return segment
 

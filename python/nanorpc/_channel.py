@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nanorpc import _loader
@@ -16,10 +17,12 @@ from nanorpc._pin import pin
 from nanorpc._place import Directory, service_directory
 from nanorpc._segment import map_segment
 from nanorpc._stage import Stage
+from nanorpc._tickets import Slot, Ticket, Tickets
 from nanorpc.errors import InvalidOption, NanoRPCError, Status, exception, status_of
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
+    from nanorpc._collector import Collector
     from nanorpc.remote import ErrorRegistry
 
 SLOTS = 256
@@ -80,21 +83,20 @@ class Channel:
     """A connection's slots and memory. All methods may be called from several threads at once; those that take a slot are for its holder.
 
     A slot is held by a thread during its call, by what keeps the reply, or by nobody: then it is in ``_idle``, or the core's.
+    Whoever holds one refers to it: see :mod:`nanorpc._tickets`.
     """
 
-    def __init__(self, service: str, handle: int, registry: ErrorRegistry | None) -> None:
+    _forgotten = True  # until there is all that close needs
+
+    def __init__(self, service: str, handle: int, registry: ErrorRegistry | None, connection: object) -> None:
         self.service = service
         self.core = core()
         self.handle = handle
         self.registry = registry
         self.closed = False
-        try:
-            size = self.core.pycore_ClientSize(handle)
-            self.map = map_segment(self.core.pycore_ClientDescriptor(handle), size)
-        except BaseException:
-            self.core.pycore_ClientClose(handle)
-            self.core.pycore_ClientForget(handle)
-            raise
+        self._connection = connection  # keeps the handle valid
+        size = self.core.pycore_ClientSize(handle)
+        self.map = map_segment(partial(self.core.pycore_ClientDescriptor, handle), size)
         self.inline: int = self.core.pycore_InlineCapacity()
         self.max_payload = checked(self.core.pycore_ClientMaxPayload(handle))  # the longest request and reply, in bytes
         self._staged = Stage(self.core.pycore_StageSize())  # see go/pycore, ClientStage
@@ -103,17 +105,18 @@ class Channel:
         self._call = self.core.pycore_Call
         self._numbers: dict[str, int] = {}
         # Slots that no thread uses, each with the offset of its stage. Appending and popping are atomic.
-        self._idle: list[tuple[int, int]] = []
-        self._tokens = count(1)
-        self._waiting = 0  # threads that wait for a slot of the core
+        self._idle: list[tuple[Slot, int]] = []
+        self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
+        self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core
         self._returning = False  # slots go back to the core: there are such, or the connection is closed
         # Reentrant: what has kept a reply may be collected, and give its slot back, anywhere.
         self._lock = threading.RLock()  # guards _waiting, _returning and _forgotten
-        self._acquired: set[int] = set()  # slots taken from the core, and negative numbers for those about to be
-        self._kept: dict[int, int] = {}  # of those, whose replies are kept, with the bytes that these take
-        self._keepable = size // 4  # bytes that replies may still take so: half of what there is for replies
-        self._forgotten = False
+        self._kept: dict[int, int] = {}  # by ticket: bytes that replies take which stay where they lie
+        self._keepable = size // 4  # how many these may be: half of what there is for replies
+        self.collector: Collector | None = None  # see collector_of
+        self.making = threading.Lock()  # guards the making of that
         self.reap: Callable[[], None] = nothing  # gives back what this thread would, were it not about to wait
+        self._forgotten = False
 
     def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
         """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are
@@ -157,13 +160,13 @@ class Channel:
                 self.core.pycore_Recycle(self.handle, slot)
         except BaseException as error:
             # Also a KeyboardInterrupt: the call goes on without us, and the slot is free when it has ended.
-            self.drop(slot, submitted)
+            self.drop(slot)
             if not submitted and isinstance(error, NanoRPCError):
                 error.sent = False
             raise
         self._idle.append(entry)
         if self._returning:  # after the append: who sets it looks at the idle slots then
-            self._drop_idle()
+            self.drop_idle()
         return reply
 
     def number(self, method: str) -> int:
@@ -181,7 +184,7 @@ class Channel:
         except KeyError:
             return [self.number(method) for method in methods]
 
-    def take(self, deadline: int) -> tuple[int, int]:
+    def take(self, deadline: int) -> tuple[Slot, int]:
         """Take a slot, with the offset of its stage. Blocks while all are in use."""
         check_fork()
         try:
@@ -189,87 +192,98 @@ class Channel:
         except IndexError:
             return self.acquire(deadline)
         if self.closed:  # since: nothing else may ask the core before the slot's memory is used
-            self.drop(entry[0], False)
+            self.drop(entry[0])
             raise exception(Status.CLOSED)
         return entry
 
-    def acquire(self, deadline: int) -> tuple[int, int]:
+    def acquire(self, deadline: int) -> tuple[Slot, int]:
         """Take a slot from the core, as :meth:`take` does when none is idle."""
-        got: list[int] = []
-        token = 0
+        ticket = self.hold()
         try:
-            token = self.hold()
-            return self._acquire(deadline, got)
-        except BaseException as error:
-            if got and got[0] >= 0:
-                self.drop(got[0], False)
-            if isinstance(error, NanoRPCError):
-                error.sent = False
+            slot = Slot(self.ask(deadline, ticket))
+        except BaseException:
+            self.unhold(ticket)
             raise
-        finally:
-            if token:
-                self.unhold(token)
+        slot.ticket = ticket
+        return slot, slot * STAGE_SIZE
 
-    def _acquire(self, deadline: int, got: list[int]) -> tuple[int, int]:
-        with self._lock:
-            self._waiting += 1
-            self._returning = True
+    def ask(self, deadline: int, ticket: Ticket) -> int:
+        """Take a slot from the core for the holder of a ticket, and return its number. Blocks while all are in use."""
         try:
+            with self._lock:
+                self._waiting.add(ticket.number)
+                self._returning = True
             result = -Status.PENDING
             while result == -Status.PENDING:
                 self.reap()
-                # A KeyboardInterrupt after that finds the slot in the list: there is no step of the interpreter between.
-                got[:] = map(self.core.pycore_Acquire, (self.handle,), (deadline,))
-                result = got[0]
-                if result == -Status.PENDING and self._idle:
-                    with suppress(IndexError):
-                        return self._idle.pop()
+                self.recover()
+                result = self.core.pycore_Acquire(self.handle, deadline, ticket.number)
+                if result == -Status.PENDING:
+                    self.drop_idle()  # of those who did not see that somebody waits
             if result == -Status.DEADLINE:
                 raise exception(Status.DEADLINE, NO_SLOT)
-            self._acquired.add(checked(result))
+            return checked(result)
+        except NanoRPCError as error:
+            error.sent = False
+            raise
         finally:
-            with self._lock:
-                self._waiting -= 1
-                self._returning = self.closed or self._waiting > 0
-        return result, result * STAGE_SIZE
+            self._wait_over(ticket.number)
 
-    def hold(self) -> int:
-        """Keep the connection's memory until :meth:`unhold` of what is returned."""
-        token = -next(self._tokens)
+    def _wait_over(self, ticket: int) -> None:
+        with self._lock:
+            self._waiting.discard(ticket)
+            self._returning = self.closed or bool(self._waiting)
+
+    def hold(self) -> Ticket:
+        """Keep the connection's memory until :meth:`unhold` of what is returned, or until that is gone."""
         with self._lock:
             if self._forgotten:
-                raise exception(Status.CLOSED)
-            self._acquired.add(token)
-        return token
+                error = exception(Status.CLOSED)
+                error.sent = False
+                raise error
+            return self._tickets.new()
 
-    def unhold(self, token: int) -> None:
-        """End a :meth:`hold`."""
-        self._acquired.discard(token)
+    def unhold(self, ticket: Ticket) -> None:
+        """End a :meth:`hold`, and give back all slots that the holder of the ticket has been given."""
+        self._give_back(ticket.number)
+
+    def _give_back(self, ticket: int) -> None:
+        """Give all slots of a ticket back to the core. Calls that have been submitted and not been answered are given up. Doing it again does
+        nothing.
+        """
+        self.core.pycore_DropAll(self.handle, ticket)
+        self._kept.pop(ticket, None)
+        if ticket in self._waiting:
+            self._wait_over(ticket)
+        self._tickets.end(ticket)
         if self.closed:
             self._forget_if_unused()
 
-    def take_idle(self) -> int | None:
-        """Take a slot that is not the core's, if there is one."""
-        try:
-            return self._idle.pop()[0]
-        except IndexError:
-            return None
+    def recover(self) -> None:
+        """Give back what an exception has kept its holders from giving back."""
+        if self._tickets.lost:
+            for ticket in list(self._tickets.lost):
+                self._give_back(ticket)
 
-    def try_take(self) -> tuple[int, int] | None:
+    def try_take(self) -> tuple[Slot, int] | None:
         """Take a slot if one is free."""
         check_fork()
         try:
             return self._idle.pop()
         except IndexError:
             pass
-        token = self.hold()
+        self.recover()
+        ticket = self.hold()
         try:
-            slot = self.core.pycore_TryAcquire(self.handle)
-            if slot == -Status.PENDING:
+            number = self.core.pycore_TryAcquire(self.handle, ticket.number)
+            if number == -Status.PENDING:
+                self.unhold(ticket)
                 return None
-            self._acquired.add(checked(slot))
-        finally:
-            self.unhold(token)
+            slot = Slot(checked(number))
+        except BaseException:
+            self.unhold(ticket)
+            raise
+        slot.ticket = ticket
         return slot, slot * STAGE_SIZE
 
     def reserve(self, slot: int, length: int, deadline: int) -> int:
@@ -277,6 +291,7 @@ class Channel:
         result = -Status.PENDING
         while result == -Status.PENDING:
             self.reap()
+            self.recover()
             result = self.core.pycore_Reserve(self.handle, slot, length, deadline)
         return self.reserved(result, length)
 
@@ -342,75 +357,72 @@ class Channel:
 
     def keepable(self, length: int) -> bool:
         """Return whether a reply may stay where it lies: it is long enough, and there is half of the room, and of the slots, for others."""
-        return length >= KEPT_FROM and len(self._kept) < MAX_KEPT and 1 << (length - 1).bit_length() <= self._keepable
+        if length < KEPT_FROM:
+            return False
+        kept = self._kept
+        return len(kept) < MAX_KEPT and block_size(length) + sum(kept.values()) <= self._keepable
 
-    def keep(self, slot: int, start: int, length: int) -> Any:
+    def keep(self, slot: Slot, start: int, length: int) -> Any:
         """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
-        block = 1 << (length - 1).bit_length()
-        with self._lock:
-            self._kept[slot] = block
-            self._keepable -= block
-
-        def unused() -> None:
-            with self._lock:
-                self._keepable += self._kept.pop(slot)
-            self.drop(slot, False)
-
-        return pin(self.map, start, length, unused).toreadonly()
+        self._kept[slot.ticket.number] = block_size(length)
+        return pin(self.map, start, length, partial(self.drop, slot)).toreadonly()
 
     def pinned(self, offset: int, length: int, unused: Callable[[], None]) -> memoryview:
         """Return a writable view of memory that belongs to a slot. See :func:`pin`."""
         return pin(self.map, offset, length, unused)
 
-    def release(self, entry: tuple[int, int]) -> None:
+    def release(self, entry: tuple[Slot, int]) -> None:
         """Give back a slot whose reply has been read."""
         self.core.pycore_Recycle(self.handle, entry[0])
         self._idle.append(entry)
         if self._returning:
-            self._drop_idle()
+            self.drop_idle()
 
-    def drop(self, slot: int, submitted: bool) -> None:
-        """Give a slot back to the core. If its call has been submitted and not read, that is given up."""
-        if forked():
-            return
-        if submitted:
-            self.core.pycore_Abandon(self.handle, slot)
-        else:
-            self.core.pycore_Release(self.handle, slot)
-        self._acquired.discard(slot)
-        if self.closed:
-            self._forget_if_unused()
+    def drop(self, slot: Slot) -> None:
+        """Give a slot back to the core. If its call has been submitted and not been answered, that is given up."""
+        if not forked():
+            self._give_back(slot.ticket.number)
 
     def close(self) -> None:
         """End the connection. Closing again does nothing."""
-        if self.closed:
+        if self._forgotten:
             return
+        if not forked():  # else the connection is the parent's
+            self.core.pycore_ClientClose(self.handle)  # first: an exception that ends this leaves no connection that says it is closed
         with self._lock:
             self.closed = self._returning = True
-        if forked():  # the connection is the parent's
-            return
-        self.core.pycore_ClientClose(self.handle)
-        self._drop_idle()
-        self._forget_if_unused()
+        if not forked():
+            self.drop_idle()
+            self._forget_if_unused()
 
-    def _drop_idle(self) -> None:
+    def __del__(self) -> None:
+        self.close()  # again, if it has been closed: an exception may have ended that halfway
+
+    def drop_idle(self) -> None:
+        """Give idle slots back to the core."""
         while self._idle:
             try:
                 slot, _ = self._idle.pop()
             except IndexError:
                 return
-            self.drop(slot, False)
+            self.drop(slot)
 
     def _forget_if_unused(self) -> None:
         """Forget a closed connection none of whose slots is held. Its memory goes with the last view of it."""
+        self.recover()
         with self._lock:
-            if not self.closed or self._acquired or self._forgotten:
+            if not self.closed or self._tickets or self._forgotten:
                 return
             self._forgotten = True
+        self.core.pycore_ClientForget(self.handle)
         with suppress(BufferError):  # the last view of it is about to go, and the map with it
             self.map.close()
         del self.map
-        self.core.pycore_ClientForget(self.handle)
+
+
+def block_size(length: int) -> int:
+    """Return what a payload outside of a slot takes."""
+    return 1 << (length - 1).bit_length()
 
 
 def nothing() -> None:
@@ -426,20 +438,30 @@ def dial(
     given_up: threading.Event | None = None,
 ) -> Channel:
     """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
-    loaded = core()
-    attempt = checked(loaded.pycore_Dial(service, service_directory(directory), spin, nanoseconds(timeout)))
-    got: list[int] = []
+    dialling = _Dialling(service, service_directory(directory), spin, nanoseconds(timeout))
     result = -Status.PENDING
-    try:
-        while result == -Status.PENDING:
-            got[:] = map(loaded.pycore_DialWait, (attempt,))  # see Channel._acquire
-            result = got[0]
-            if result == -Status.PENDING and given_up is not None and given_up.is_set():
-                raise exception(Status.CLOSED)
-    except BaseException:
-        loaded.pycore_DialCancel(attempt)
-        if got and got[0] >= 0:
-            loaded.pycore_ClientClose(got[0])
-            loaded.pycore_ClientForget(got[0])
-        raise
-    return Channel(service, checked(result), registry)
+    while result == -Status.PENDING:
+        result = dialling.wait()
+        if result == -Status.PENDING and given_up is not None and given_up.is_set():
+            raise exception(Status.CLOSED)
+    return Channel(service, checked(result), registry, dialling)
+
+
+class _Dialling:
+    """An attempt to connect, and the connection that has come of it: it ends with this object, if it has not ended before."""
+
+    def __init__(self, service: str, directory: str, spin: str, timeout: int) -> None:
+        self._core = core()
+        self._attempts: list[int] = []
+        # An exception after that finds the number in the list: there is no step of the interpreter between.
+        self._attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,)))
+        checked(self._attempts[0])
+
+    def wait(self) -> int:
+        """Return the number of the connection, or a failure: also that it is pending, after a while."""
+        result: int = self._core.pycore_DialWait(self._attempts[0])
+        return result
+
+    def __del__(self) -> None:
+        if not _loader.forked_after_load:
+            deque(map(self._core.pycore_DialEnd, self._attempts), 0)  # at once, also if there is an exception of a signal's handler

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 from nanorpc._channel import Channel
+from nanorpc._line import Line
 
 AnyMethod = TypeVar("AnyMethod")
 
@@ -14,16 +15,16 @@ AnyMethod = TypeVar("AnyMethod")
 class BaseClient(ABC, Generic[AnyMethod]):
     """A connection whose service's methods are attributes."""
 
-    def __init__(self, channel: Channel, timeout: float | None) -> None:
-        self._channel = channel
+    def __init__(self, line: Line, timeout: float | None) -> None:
+        self._line = line
         self._timeout = timeout
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__.removesuffix('.client')}.Client of {self.service!r}{', closed' if self._channel.closed else ''}>"
 
     def __del__(self) -> None:
-        channel = self.__dict__.get("_channel")
-        if channel is not None and not channel.closed:
+        line = self.__dict__.get("_line")
+        if line is not None and not line.channel.closed:
             try:
                 warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
             finally:
@@ -31,7 +32,7 @@ class BaseClient(ABC, Generic[AnyMethod]):
 
     def _end(self) -> None:
         """End the connection, to which nobody refers any more."""
-        self._channel.close()
+        self._line.close()
 
     def __getattr__(self, name: str) -> AnyMethod:
         if name.startswith("_"):
@@ -44,6 +45,11 @@ class BaseClient(ABC, Generic[AnyMethod]):
     def _method(self, name: str) -> AnyMethod:
         """Return a method of the service."""
 
+    @property
+    def _channel(self) -> Channel:
+        """The connection that there is now, or was last."""
+        return self._line.channel
+
     def _or_default(self, timeout: float | None) -> float | None:
         """Return the timeout of a call."""
         return self._timeout if timeout is None else timeout
@@ -55,5 +61,5 @@ class BaseClient(ABC, Generic[AnyMethod]):
 
     @property
     def max_payload(self) -> int:
-        """The longest request and reply, in bytes."""
+        """The longest request and reply, in bytes. Another server, after a reconnection, may have another limit."""
         return self._channel.max_payload

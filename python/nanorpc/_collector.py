@@ -20,6 +20,7 @@ from nanorpc.errors import NanoRPCError, Status, exception, status_of
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
+    from nanorpc._tickets import Slot
 
 
 _LONG = 3_600_000.0
@@ -31,11 +32,35 @@ class _Call:
 
     __slots__ = ("convert", "entry", "future", "method")
 
-    def __init__(self, entry: tuple[int, int], method: str, future: Future[Any], convert: Callable[[bytes], Any]) -> None:
+    def __init__(self, entry: tuple[Slot, int], method: str, future: Future[Any], convert: Callable[[bytes], Any]) -> None:
         self.entry = entry
         self.method = method
         self.future = future
         self.convert = convert
+
+
+def collector_of(channel: Channel) -> Collector:
+    """Return the collector of a connection, which has one, made when it is first needed."""
+    if channel.collector is None:
+        check_fork()
+        # In a thread, where no signal ends it halfway: the core would go on telling a collector that nobody has.
+        failed: list[BaseException] = []
+        maker = threading.Thread(target=_make, args=(channel, failed), name=f"nanorpc-{channel.service}-collector", daemon=True)
+        maker.start()
+        maker.join()
+        if failed:
+            raise failed[0]
+        assert channel.collector is not None
+    return channel.collector
+
+
+def _make(channel: Channel, failed: list[BaseException]) -> None:
+    try:
+        with channel.making:
+            if channel.collector is None:
+                channel.collector = Collector(channel)
+    except BaseException as error:
+        failed.append(error)
 
 
 class Collector:
@@ -44,14 +69,15 @@ class Collector:
     """
 
     def __init__(self, channel: Channel) -> None:
-        check_fork()
         self._channel = channel
         self._eventfd = os.eventfd(0, os.EFD_CLOEXEC)
-        self._calls: dict[int, _Call] = {}  # by slot
-        self._lock = threading.Lock()  # guards calls, deadlines, and the eventfd's end
+        self._calls: dict[Slot, _Call] = {}
+        self._lock = (
+            threading.RLock()
+        )  # guards calls, deadlines, and the eventfd's end. Reentrant: a future may be collected, and cancelled, anywhere
         self._ended = False
         self._over: deque[tuple[_Call, Any]] = deque()  # calls that have been taken, with the reply or an exception
-        self._deadlines: list[tuple[int, int, _Call]] = []  # a heap, with the slot
+        self._deadlines: list[tuple[int, Slot, _Call]] = []  # a heap
         self._pairs = array("q", bytes(16 * SLOTS))
         checked(channel.core.pycore_ClientCollect(channel.handle, self._eventfd))
         self._thread = threading.Thread(target=self._run, name=f"nanorpc-{channel.service}-replies", daemon=True)
@@ -73,16 +99,16 @@ class Collector:
             channel.write(offset, length, payload)
             number = channel.number(method)
         except BaseException:
-            channel.drop(slot, False)
+            channel.drop(slot)
             raise
-        with self._lock:
-            self._calls[slot] = call
-            if deadline:
-                heapq.heappush(self._deadlines, (deadline, slot, call))
-        result = channel.core.pycore_Start(channel.handle, slot, number, offset, length, deadline, 0)
+        with self._lock:  # nobody looks for the call before it is there; and if an exception comes before that, nobody has its slot any more
+            result = channel.core.pycore_Start(channel.handle, slot, number, offset, length, deadline, 0)
+            if result == -Status.PENDING:
+                self._calls[slot] = call
+                if deadline:
+                    heapq.heappush(self._deadlines, (deadline, slot, call))
         if result != -Status.PENDING:
-            if self._take(slot, call):
-                self._end(call, self._read(call, result))
+            self._end(call, self._read(call, result))
             return future
         future.add_done_callback(lambda future: self._cancelled(slot, call) if future.cancelled() else None)
         if deadline:
@@ -91,7 +117,7 @@ class Collector:
                     os.eventfd_write(self._eventfd, 1)  # for the thread to wait no longer than that
         return future
 
-    def _take(self, slot: int, call: _Call) -> bool:
+    def _take(self, slot: Slot, call: _Call) -> bool:
         """Take a call, and report whether it was there."""
         with self._lock:
             if self._calls.get(slot) is not call:
@@ -99,14 +125,10 @@ class Collector:
             del self._calls[slot]
             return True
 
-    def _cancelled(self, slot: int, call: _Call) -> None:
+    def _cancelled(self, slot: Slot, call: _Call) -> None:
         if not forked() and self._take(slot, call):
-            self._forget(slot)
+            self._channel.drop(slot)
             call.future.set_running_or_notify_cancel()  # tells those who wait for several
-
-    def _forget(self, slot: int) -> None:
-        self._channel.core.pycore_Ignore(self._channel.handle, slot)
-        self._channel.drop(slot, True)
 
     def _read(self, call: _Call, result: int) -> bytes | Exception:
         """Return the reply, or the exception, of a call that has been taken, and give its slot back."""
@@ -115,7 +137,7 @@ class Collector:
             try:
                 return channel.error(slot, result, call.method)
             finally:
-                channel.drop(slot, True)
+                channel.drop(slot)
         try:
             return channel.read(slot, result)
         finally:
@@ -140,14 +162,16 @@ class Collector:
     def _collect(self) -> int:
         """Read the replies that have come. Returns 0, or the status of a connection that has ended."""
         channel = self._channel
-        count: int
-        while (count := channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)) > 0:
-            for i in range(0, 2 * count, 2):
-                with self._lock:
-                    call = self._calls.pop(self._pairs[i], None)
-                if call is not None:
-                    self._over.append((call, self._read(call, self._pairs[i + 1])))
-        return count
+        calls: dict[int, _Call] = self._calls  # type: ignore[assignment]  # a Slot is equal to its number
+        while True:
+            with (
+                self._lock
+            ):  # what the core says of a slot is of the call that is there now: after a cancellation, another one may have it at any time
+                count: int = channel.core.pycore_ClientFinished(channel.handle, self._pairs.buffer_info()[0], SLOTS)
+                if count <= 0:
+                    return count
+                finished = [(calls.pop(self._pairs[i], None), self._pairs[i + 1]) for i in range(0, 2 * count, 2)]
+            self._over.extend((call, self._read(call, result)) for call, result in finished if call is not None)
 
     def _reap(self) -> None:
         """Give slots back, if this is called in a callback of a future: nobody else does while that waits for one."""
@@ -192,7 +216,7 @@ class Collector:
                 if self._calls.get(slot) is not call:
                     continue
                 del self._calls[slot]
-            self._forget(slot)
+            self._channel.drop(slot)
             self._fail(call, exception(Status.DEADLINE, f"no reply to {call.method} in time"))
 
     def _lose(self, result: int) -> None:
@@ -201,7 +225,7 @@ class Collector:
             calls = list(self._calls.items())
             self._calls.clear()
         for slot, call in calls:
-            self._forget(slot)
+            self._channel.drop(slot)
             self._fail(call, exception(status_of(result)))
 
     @staticmethod

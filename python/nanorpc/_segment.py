@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Callable
+from itertools import starmap
 
 from nanorpc._loader import checked
 
 
-def map_segment(descriptor: int, size: int) -> mmap.mmap:
-    """Map a segment whose descriptor, or failure, the core has returned. The descriptor is closed: the map has its own."""
-    checked(descriptor)
+def map_segment(descriptor: Callable[[], int], size: int) -> mmap.mmap:
+    """Map a segment of whose file the core returns a descriptor, or a failure. It is closed: the map has its own."""
+    got: list[int] = []
     try:
-        return mmap.mmap(descriptor, checked(size))
+        got.extend(starmap(descriptor, ((),)))  # no step of the interpreter after which an exception would lose it
+        return mmap.mmap(checked(got[0]), checked(size))
     finally:
-        os.close(descriptor)
+        if got and got[0] >= 0:
+            os.close(got[0])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nanorpc._channel import Channel
+from nanorpc._line import Line
 from nanorpc.errors import UnknownMethod
 from nanorpc.introspection import DESCRIBE, MethodInfo, ServiceInfo, decode
 
 if TYPE_CHECKING:
-    from nanorpc._collector import Collector
+    from nanorpc._buffer import Buffer, Parts
     from nanorpc.codec import Codec
 
 _DESCRIBE_TIMEOUT = 5.0
@@ -41,16 +44,21 @@ def positional(info: MethodInfo) -> list[str]:
     return [parameter.name for parameter in info.parameters if not parameter.keyword_only]
 
 
+class Call(Protocol):
+    """Makes a call: see :meth:`Channel.call`."""
+
+    def __call__(self, method: str, payload: Buffer | Parts = ..., *, timeout: float | None = ..., keep: bool = ...) -> bytes: ...
+
+
 class Tools:
     """Made when first needed, as each imports what many programs do not. May be used by several threads at once."""
 
-    def __init__(self, channel: Channel, pickle: bool) -> None:
-        self.channel = channel
+    def __init__(self, line: Line, pickle: bool) -> None:
+        self.line = line
+        self.call: Call = line.channel.call if line.patience is None else line.call
         self._pickle = pickle
-        self._lock = threading.Lock()  # guards the making of the collector
         self._codec: Codec | None = None
-        self._collector: Collector | None = None
-        self._methods: list[MethodInfo] | None = None
+        self._methods: tuple[Channel, list[MethodInfo]] | None = None  # of the server at the other end of a connection
 
     @property
     def codec(self) -> Codec:
@@ -61,24 +69,24 @@ class Tools:
             self._codec = Codec(pickle=self._pickle)
         return self._codec
 
-    @property
-    def collector(self) -> Collector:
-        """What ends futures."""
-        with self._lock:
-            if self._collector is None:
-                from nanorpc._collector import Collector
+    def future(self, method: str, payload: Buffer | Parts, timeout: float | None, convert: Callable[[bytes], Any]) -> Future[Any]:
+        """Make a call whose reply no thread waits for. Blocks only while all slots are in use, there is no room for the request, or no server."""
+        from nanorpc._collector import collector_of
 
-                self._collector = Collector(self.channel)
-            return self._collector
+        end = None if timeout is None else time.monotonic() + timeout
+        collector = collector_of(self.line.live(timeout))
+        return collector.start(method, payload, None if end is None else end - time.monotonic(), convert)
 
     def info(self, method: str) -> MethodInfo:
         """Return what the server says of a method. Blocks, the first time, until it has answered.
 
         :raises UnknownMethod: there is none of this name.
         """
-        if self._methods is None:
-            self._methods = described(self.channel.service, self.channel.call(DESCRIBE, timeout=_DESCRIBE_TIMEOUT)).details
-        return info_of(self._methods, method)
+        known = self._methods
+        if known is None or known[0] is not self.line.channel:
+            answer = self.call(DESCRIBE, timeout=_DESCRIBE_TIMEOUT)
+            known = self._methods = (self.line.channel, described(self.line.channel.service, answer).details)
+        return info_of(known[1], method)
 
     def bind(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the request for a call: the positional arguments, or, if there are others, all by their names."""

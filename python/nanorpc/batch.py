@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -110,7 +110,13 @@ class Batch:
         deadline = deadline_after(self._timeout)
         done = 0
         while done < len(entries):
-            done += _Round(self._tools.channel, entries[done : done + SLOTS], deadline).run()
+            try:
+                channel = self._tools.line.live(self._timeout)
+            except NanoRPCError as error:
+                for entry in entries[done:]:
+                    entry._came = error
+                return
+            done += _Round(channel, entries[done : done + SLOTS], deadline).run()
 
 
 class _Round:
@@ -120,63 +126,56 @@ class _Round:
         self._channel = channel
         self._entries = entries
         self._deadline = deadline
-        self._held: set[int] = set()  # slots, other than while all are
+        self._awaited: set[int] = set()  # slots whose replies have not been taken
 
     def run(self) -> int:
         """Make them and return how many they are."""
         channel = self._channel
         try:
-            token = channel.hold()
+            self._ticket = channel.hold()
         except NanoRPCError as error:
             self._entries[0]._came = error
             return 1
         try:
             return self._run()
         finally:
-            channel.unhold(token)
+            channel.unhold(self._ticket)
 
     def _run(self) -> int:
         channel = self._channel
         try:
             slots = self._acquire()
-        except NanoRPCError as error:
-            self._entries[0]._came = error
-            return 1
-        try:
             numbers, short = self._prepare(slots)
-        except BaseException as error:
-            self._drop(slots, False)
-            if not isinstance(error, NanoRPCError):
-                raise
+        except NanoRPCError as error:
             self._entries[0]._came = error
             return 1
         count = len(slots)
         del self._entries[count:]
         replies = array("B", bytes(count * channel.inline))
         core, handle, address, at = channel.core, channel.handle, numbers.buffer_info()[0], replies.buffer_info()[0]
-        self._held.update(slots)
+        self._awaited.update(slots)
         try:
             checked(core.pycore_BatchSubmit(handle, address, count, self._deadline, short.buffer_info()[0], len(short)))
             while core.pycore_BatchAwait(handle, address, count, self._deadline, at, len(replies)) == -Status.PENDING:
                 self._collect(numbers, replies, count)
         finally:
             self._collect(numbers, replies, count)
-            self._drop(self._held, True)
         return count
 
-    def _drop(self, slots: Iterable[int], submitted: bool) -> None:
-        for slot in slots:
-            self._channel.drop(slot, submitted)
+    def _drop(self, slot: int) -> None:
+        self._channel.core.pycore_Drop(self._channel.handle, slot, self._ticket.number)
 
     def _acquire(self) -> array[int]:
         """Take slots, at least one."""
         channel = self._channel
+        channel.drop_idle()
+        channel.recover()
         slots = array("q", bytes(8 * len(self._entries)))
-        count = checked(channel.core.pycore_BatchAcquire(channel.handle, slots.buffer_info()[0], len(slots)))
+        count = checked(channel.core.pycore_BatchAcquire(channel.handle, slots.buffer_info()[0], len(slots), self._ticket.number))
         del slots[count:]
-        while len(slots) < len(self._entries) and (idle := channel.take_idle()) is not None:
-            slots.append(idle)
-        return slots or array("q", [channel.take(self._deadline)[0]])
+        if not slots:
+            slots.append(channel.ask(self._deadline, self._ticket))
+        return slots
 
     def _prepare(self, slots: array[int]) -> tuple[array[int], array[int]]:
         """Return the calls as the core takes them, and the short requests, one after the other; the long ones have been written where they belong.
@@ -193,7 +192,8 @@ class _Round:
                     continue
                 offset = channel.core.pycore_TryReserve(channel.handle, slots[i], length) if i else channel.reserve(slots[i], length, self._deadline)
                 if offset < 0:
-                    self._drop(slots[i:], False)
+                    for slot in slots[i:]:
+                        self._drop(slot)
                     del slots[i:], entries[i:], payloads[i:], lengths[i:], offsets[i:]
                     break
                 channel.write(offset, length, payloads[i])
@@ -209,16 +209,16 @@ class _Round:
         results = numbers[4 * count :].tolist()
         copied = replies.tobytes()
         at = 0
-        if min(results) >= _COPIED << PLACE_SHIFT and max(results) < STAGED and len(self._held) == count:  # as it mostly is
+        if min(results) >= _COPIED << PLACE_SHIFT and max(results) < STAGED and len(self._awaited) == count:  # as it mostly is
             for entry, result in zip(self._entries, results, strict=True):
                 entry._came = copied[at : at + (result & LENGTH_MASK)]
                 at += inline
-            self._held.clear()  # the core has given them back
+            self._awaited.clear()  # the core has given them back
             return
         for i, result in enumerate(results):
             slot = numbers[i]
-            if result and slot in self._held:
-                self._held.discard(slot)
+            if result and slot in self._awaited:
+                self._awaited.discard(slot)
                 if result >> PLACE_SHIFT == _COPIED:  # and the slot given back
                     self._entries[i]._came = copied[at : at + (result & LENGTH_MASK)]
                 else:
@@ -229,7 +229,7 @@ class _Round:
         """Take a reply that has not been copied, or an error."""
         channel = self._channel
         entry._came = channel.read(slot, result) if result > 0 else channel.error(slot, result, entry._method)
-        channel.drop(slot, result < 0)
+        self._drop(slot)
 
 
 def _column(values: list[int]) -> array[int]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from nanorpc._channel import Channel, dial
+from nanorpc._channel import dial
 from nanorpc._client import BaseClient
+from nanorpc._line import CONNECT_TIMEOUT, Line, checked_patience
 from nanorpc._place import Directory
 from nanorpc._tools import Tools, described
 from nanorpc.batch import Batch
@@ -20,6 +22,7 @@ from nanorpc.method import Method
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
+    from nanorpc._channel import Channel
     from nanorpc.remote import ErrorRegistry
 
 Result = TypeVar("Result")
@@ -27,9 +30,6 @@ Interface = TypeVar("Interface")
 
 _DIR_TIMEOUT = 0.5
 """Seconds that :func:`dir` may wait for the server."""
-
-CONNECT_TIMEOUT = 5.0
-"""Seconds that connecting may take unless something else is said."""
 
 
 def connect(
@@ -40,6 +40,7 @@ def connect(
     spin: str = "adaptive",
     errors: ErrorRegistry | None = None,
     pickle: bool = False,
+    reconnect: float | None = None,
 ) -> Client:
     """Connect to the server of a service. Blocks until it has answered; signals are handled meanwhile.
 
@@ -50,12 +51,21 @@ def connect(
     :param spin: ``"adaptive"`` waits for a reply by spinning for up to 50 µs, and then sleeps; ``"busy"`` never sleeps; ``"none"`` never spins.
     :param errors: the exceptions that may come back as themselves.
     :param pickle: send what MessagePack does not know by :mod:`pickle`, and unpickle what the server has sent so: only for a server that you trust.
+    :param reconnect: go on with the next server when this one has gone. Calls in flight raise :class:`ServerGone` all the same, as they may have run;
+        whoever calls next connects, and waits for a server so many seconds at most, or for its timeout if that is less. ``None``: all later calls
+        raise :class:`ServerGone`. Connecting itself does not wait for a server that is not there yet.
     :raises ServerNotFound: nobody serves this name.
     :raises NotAllowed: the server is another user's, or others can write to the directory.
     :raises SharedMemoryExhausted: /dev/shm has no room for the connection.
     :raises DeadlineExceeded: the server has not answered in time.
     """
-    return Client(dial(service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors), timeout, pickle)
+    given_up = threading.Event()
+
+    def attempt(seconds: float) -> Channel:
+        return dial(service, directory, seconds, spin, errors, given_up)
+
+    patience = checked_patience(reconnect)
+    return Client(Line(attempt(CONNECT_TIMEOUT if timeout is None else timeout), attempt, patience, given_up), timeout, pickle)
 
 
 class Client(BaseClient[Method[Any]]):
@@ -67,12 +77,12 @@ class Client(BaseClient[Method[Any]]):
     All methods may be called from several threads at once. Up to 256 calls are in flight; more wait their turn.
     """
 
-    def __init__(self, channel: Channel, timeout: float | None, pickle: bool) -> None:
-        super().__init__(channel, timeout)
-        self._tools = Tools(channel, pickle)
+    def __init__(self, line: Line, timeout: float | None, pickle: bool) -> None:
+        super().__init__(line, timeout)
+        self._tools = Tools(line, pickle)
         if timeout is None:
             # The method below says what it does. One call of a Python function less is a twentieth of the round trip.
-            self.__dict__["call"] = channel.call
+            self.__dict__["call"] = self._tools.call
 
     def __enter__(self) -> Client:
         return self
@@ -105,7 +115,7 @@ class Client(BaseClient[Method[Any]]):
         :raises ClientClosed: this client is closed, perhaps by another thread during the call.
         :raises ForkError: this process was forked from the one that connected.
         """
-        return self._channel.call(method, payload, timeout=self._or_default(timeout))
+        return self._tools.call(method, payload, timeout=self._or_default(timeout))
 
     @overload
     def method(self, name: str) -> Method[Any]: ...
@@ -144,15 +154,17 @@ class Client(BaseClient[Method[Any]]):
         :raises PayloadTooLarge: the server does not accept that much.
         :raises DeadlineExceeded: there was no room in time.
         """
-        return Loan.make(self._channel, method, length, self._or_default(timeout))
+        timeout = self._or_default(timeout)
+        return Loan.make(self._line.live(timeout), method, length, timeout)
 
     def call_lease(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Lease:
         """Do what :meth:`call` does, but return the reply where it lies, without copying it."""
-        return Lease.of_call(self._channel, method, payload, self._or_default(timeout))
+        timeout = self._or_default(timeout)
+        return Lease.of_call(self._line.live(timeout), method, payload, timeout)
 
     def future(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Future[bytes]:
         """Do what :meth:`call` does, but return at once. The future has the reply, or the exception. Cancelling it gives the call up."""
-        return self._tools.collector.start(method, payload, self._or_default(timeout), bytes)
+        return self._tools.future(method, payload, self._or_default(timeout), bytes)
 
     def describe(self, *, timeout: float | None = 5.0) -> ServiceInfo:
         """Ask the server for its methods and limits. Blocks until it has answered.
@@ -160,7 +172,7 @@ class Client(BaseClient[Method[Any]]):
         :param timeout: how many seconds that may take; ``None``: for ever.
         :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
         """
-        return described(self.service, self._channel.call(DESCRIBE, timeout=timeout))
+        return described(self.service, self._tools.call(DESCRIBE, timeout=timeout))
 
     def methods(self, *, timeout: float | None = 5.0) -> list[MethodInfo]:
         """Ask the server for its methods with their signatures; of one that says none, as servers in Go, there is the name. Blocks until it has
@@ -177,11 +189,11 @@ class Client(BaseClient[Method[Any]]):
         :param timeout: how many seconds that may take; ``None``: for ever.
         :raises Incompatible: the answer is not understood. Else raises what :meth:`call` does.
         """
-        return decode(self.service, self._channel.call(STATS, timeout=timeout), Stats)
+        return decode(self.service, self._tools.call(STATS, timeout=timeout), Stats)
 
     def close(self) -> None:
         """End the connection. Calls in other threads raise :class:`ClientClosed`. Closing again does nothing.
 
         Loans, leases and arrays stay as they are: their memory is there until they are gone.
         """
-        self._channel.close()
+        self._line.close()

@@ -109,6 +109,7 @@ class Status(IntEnum):
     CONNECTION = 17
     CANCELLED = 18
     EXCEPTION = 19
+    UNSENT = 20
 
 
 STATUS_BITS = 8
@@ -117,6 +118,7 @@ STATUS_BITS = 8
 _EXCEPTIONS: dict[Status, tuple[type[NanoRPCError], str]] = {
     Status.NOT_FOUND: (ServerNotFound, "no server for this service"),
     Status.GONE: (ServerGone, "the server has gone"),
+    Status.UNSENT: (ServerGone, "the server has gone"),
     Status.CLOSED: (ClientClosed, "closed"),
     Status.DEADLINE: (DeadlineExceeded, "no reply in time"),
     Status.UNKNOWN_METHOD: (UnknownMethod, "the server has no such method"),
@@ -139,4 +141,6 @@ def status_of(failure: int) -> Status:
 def exception(status: Status, text: str = "") -> NanoRPCError:
     """Return the exception for a status, with the text or a general one."""
     kind, general = _EXCEPTIONS.get(status, (NanoRPCError, f"the core failed with status {status.name}"))
-    return kind(text or general)
+    error = kind(text or general)
+    error.sent = status is not Status.UNSENT
+    return error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from nanorpc._buffer import Buffer
+    from nanorpc._tickets import Slot
 
 Shape = int | Sequence[int]
 Self = TypeVar("Self", bound="Memory")
@@ -38,10 +38,9 @@ def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndar
 class Hold:
     """A slot that is held until nobody uses its memory: neither the request nor the reply."""
 
-    def __init__(self, channel: Channel, slot: int) -> None:
+    def __init__(self, channel: Channel, slot: Slot) -> None:
         self.channel = channel
         self.slot = slot
-        self.lost = False  # its call has been submitted, and nobody has seen its end
         self._uses = 0
 
     def view(self, offset: int, length: int) -> memoryview:
@@ -53,20 +52,13 @@ class Hold:
         """Return a copy of a reply. The slot is given back when there is no view of its memory."""
         reply = memoryview(self.channel.read(self.slot, place))
         if not self._uses:
-            self.channel.drop(self.slot, False)
+            self.channel.drop(self.slot)
         return reply
 
     def _unused(self) -> None:
         self._uses -= 1
         if not self._uses:
-            self.channel.drop(self.slot, self.lost)
-
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Make the slot's call in the block, which ends without an exception when the reply has been seen."""
-        self.lost = True
-        yield
-        self.lost = False
+            self.channel.drop(self.slot)
 
 
 class Memory:
@@ -132,13 +124,9 @@ class Lease(Memory):
         try:
             offset = channel.reserve(slot, len(payload), deadline)
             channel.write(offset, len(payload), payload)
-        except BaseException:
-            channel.drop(slot, False)
-            raise
-        try:
             place = channel.perform(slot, method, offset, len(payload), deadline)
         except BaseException:
-            channel.drop(slot, True)
+            channel.drop(slot)
             raise
         return cls.of_place(Hold(channel, slot), place)
 
@@ -174,7 +162,7 @@ class Loan(Memory):
             offset = channel.reserve(slot, length, deadline)
             return cls(Hold(channel, slot), method, offset, length, timeout)
         except BaseException:
-            channel.drop(slot, False)
+            channel.drop(slot)
             raise
 
     def send(self, *, timeout: float | None = None) -> Lease:
@@ -187,8 +175,7 @@ class Loan(Memory):
         hold = self._hold
         try:
             deadline = deadline_after(self._timeout if timeout is None else timeout)
-            with hold.calling():
-                place = hold.channel.perform(hold.slot, self._method, self._offset, self._length, deadline)
+            place = hold.channel.perform(hold.slot, self._method, self._offset, self._length, deadline)
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to

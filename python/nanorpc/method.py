@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
-from nanorpc.errors import DeadlineExceeded, Incompatible, InvalidOption, SharedMemoryExhausted
+from nanorpc.errors import DeadlineExceeded, Incompatible, InvalidOption, ServerGone, SharedMemoryExhausted
 from nanorpc.loan import Loan
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ class Method(Generic[Result]):
         self._timeout = timeout
         self._retries = retries
         self._returns = returns
-        self._call = tools.channel.call
+        self._call = tools.call
         self._encode = tools.codec.encode
         self._decode = decoder_of(tools.codec, name, returns)
 
     def __repr__(self) -> str:
-        return f"<nanorpc.Method {self._name!r} of {self._tools.channel.service!r}>"
+        return f"<nanorpc.Method {self._name!r} of {self._tools.line.channel.service!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         """Call the method. Blocks until its result is there; signals are handled meanwhile."""
@@ -91,8 +91,8 @@ class Method(Generic[Result]):
         """Return this method with other options; what is not given stays.
 
         :param timeout: how many seconds each try of a call may take.
-        :param retries: how often to try again when there was no reply in time, or no room for one. A method that its service does not declare
-            idempotent is tried again only if it cannot have run.
+        :param retries: how often to try again when there was no reply in time, no room for one, or the server has gone and the client reconnects.
+            A method that its service does not declare idempotent is tried again only if it cannot have run.
         """
         return Method(self._tools, self._name, *options(self, timeout, retries), self._returns)
 
@@ -101,11 +101,11 @@ class Method(Generic[Result]):
         do not count.
         """
         request = self._encode(self._tools.bind(self._name, args, kwargs))
-        return self._tools.collector.start(self._name, request, self._timeout, self._decode)
+        return self._tools.future(self._name, request, self._timeout, self._decode)
 
     def loan(self, length: int) -> Loan:
         """See :meth:`Client.loan`."""
-        return Loan.make(self._tools.channel, self._name, length, self._timeout)
+        return Loan.make(self._tools.line.live(self._timeout), self._name, length, self._timeout)
 
     @property
     def info(self) -> MethodInfo:
@@ -121,7 +121,7 @@ class Method(Generic[Result]):
         while True:
             try:
                 return cast(Result, self._decode(self._call(self._name, request, timeout=self._timeout, keep=True)))
-            except (DeadlineExceeded, SharedMemoryExhausted) as error:
+            except (DeadlineExceeded, SharedMemoryExhausted, ServerGone) as error:
                 if not left or (error.sent and not self.info.idempotent):
                     raise
             left -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import mmap
 import os
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import nanorpc
+from nanorpc._pin import pin
 from nanorpc.raw import Reply, Request
 
 Check = Callable[[nanorpc.Client], None]
@@ -275,3 +277,16 @@ def test_methods_that_keep_nothing_are_not_warned_of(client: nanorpc.Client, cap
         with pytest.raises(nanorpc.BadRequest):
             client.keep([np.zeros(size)])
     assert not caplog.records
+
+
+@pytest.mark.parametrize("length", [225, 5000, 1 << 16])
+def test_a_view_of_the_last_bytes_of_a_segment(length: int) -> None:
+    segment = mmap.mmap(-1, 1 << 18)
+    segment[-length:] = os.urandom(length)
+    gone: list[bool] = []
+    view = pin(segment, len(segment) - length, length, lambda: gone.append(True))
+    assert view == segment[-length:]
+    assert len(view) == length
+    del view
+    gc.collect()
+    assert gone

@@ -89,15 +89,27 @@ func (a *Arena) Growth(size int64) (offset, length int64, ok bool) {
 	have := int64(len(a.state))
 	block := int64(1) << order
 	need := (have+block-1)/block*block + block // the block, aligned
-	// A free block at the end may be the first part of it.
-	if tail := have - block/2; block > 1 && tail >= 0 && tail%block == 0 && a.state[tail] == int8(order-1) {
-		need = tail + block
+	// What is free at the end may be the first part of it.
+	if first := have / block * block; a.isFree(int32(first)) {
+		need = first + block
 	}
 	if need > int64(a.limit) {
 		return 0, 0, false
 	}
 	grown := min(max(need, have+minGrowth), int64(a.limit))
 	return a.start + have*BlockSize, (grown - have) * BlockSize, true
+}
+
+// isFree reports whether all blocks from one on, which is aligned as a block that Alloc has not found, are free.
+func (a *Arena) isFree(from int32) bool {
+	for end := int32(len(a.state)); from < end; {
+		order := a.state[from]
+		if order == inside || order >= inUse {
+			return false
+		}
+		from += 1 << order
+	}
+	return true
 }
 
 // Grow adds length bytes to the end: a range that Growth returned, which now has memory.

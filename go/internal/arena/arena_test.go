@@ -151,6 +151,32 @@ func TestGrowAndTrim(t *testing.T) {
 	}
 }
 
+// What is free, however little the arena has grown to, is part of the largest block: there is room for it as long as nothing is in use.
+func TestLargestBlockAfterSmallOnes(t *testing.T) {
+	const limit = 1024 * BlockSize
+	for _, small := range []int64{BlockSize, 16 * BlockSize, 17 * BlockSize, 100 * BlockSize, 512 * BlockSize} {
+		a := New(start, limit)
+		_, length, _ := a.Growth(small)
+		a.Grow(length)
+		offset, ok := a.Alloc(small)
+		if !ok {
+			t.Fatalf("no room for %d bytes", small)
+		}
+		if _, _, ok := a.Growth(limit); ok {
+			t.Errorf("the arena would grow for a block of its size while %d bytes are in use", small)
+		}
+		a.Free(offset)
+		_, length, ok = a.Growth(limit)
+		if !ok {
+			t.Fatalf("the arena does not grow for a block of its size after %d bytes have been in use", small)
+		}
+		a.Grow(length)
+		if _, ok := a.Alloc(limit); !ok {
+			t.Errorf("no room for a block of the arena's size after %d bytes have been in use", small)
+		}
+	}
+}
+
 func TestFreeOfAnythingElsePanics(t *testing.T) {
 	a := grown(8)
 	two, _ := a.Alloc(2 * BlockSize)

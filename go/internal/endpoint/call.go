@@ -27,6 +27,7 @@ type Call struct {
 	failed   bool // answered, with another status than OK
 	replied  int  // bytes of the answer
 	detached bool
+	left     bool      // detached by a worker that has got it from the queue, where all are detached
 	began    time.Time // when it was detached
 
 	loaned bool // there is memory for the reply:
@@ -95,15 +96,16 @@ func (c *Call) overdue() bool {
 
 // Detach keeps the call open when its handler returns. Another goroutine must answer it: until then Shutdown waits for it.
 func (c *Call) Detach() *Call {
-	if c.detached {
-		return c // a worker's, from the queue
+	if c.detached { // a worker's, from the queue
+		c.left = true
+		return c
 	}
 	c.detached = true
 	c.method.running.Add(1)
 	kept := *c
 	kept.began = time.Now()
 	c.context, c.spare = nil, nil // the kept call's
-	kept.conn.open.Add(1)
+	kept.conn.opened()
 	kept.conn.workers.Add(1)
 	return &kept
 }
@@ -191,9 +193,8 @@ func (c *Call) fail(status wire.Status, text string) {
 	if !c.loaned || len(text) <= wire.InlineCapacity {
 		offset, err = c.Allocate(len(text))
 	}
-	if err != nil {
-		// The status says enough when there is no room for the text.
-		offset, text = 0, ""
+	if err != nil { // no room for all of it
+		offset, text = c.Inline(), text[:wire.InlineCapacity]
 	}
 	write(c, offset, text)
 	c.Publish(status, offset, len(text))

@@ -1,6 +1,10 @@
 package endpoint
 
-import "context"
+import (
+	"context"
+
+	"nanorpc/go/internal/wire"
+)
 
 // places are those for handlers that run at once: the channel holds one value for each. The nil channel has room for any number.
 type places chan struct{}
@@ -59,19 +63,24 @@ func (c *conn) tryStart() bool {
 }
 
 // start waits for places: first for the connection's own, so that a client with many calls takes none of the server's that its quota does not give it. It reports false, and has
-// answered the call, if the call's context has ended before.
+// answered the call, if the call's context has ended before, or its caller has given it up, of which the context may not know yet.
 func (c *conn) start(call *Call) bool {
 	ctx := call.Context()
 	if c.running.take(ctx) {
 		if c.server.running.take(ctx) {
-			return true
+			if !call.overdue() {
+				return true
+			}
+			c.server.running.give()
+			c.running.give()
+			return false
 		}
 		c.running.give()
 	}
 	if ctx.Err() == context.DeadlineExceeded {
 		call.Expire()
 	} else {
-		call.Fail(ctx.Err().Error()) // nobody reads it
+		call.Publish(wire.StatusCancelled, 0, 0)
 	}
 	return false
 }

@@ -29,7 +29,7 @@ type conn struct {
 	cancel  context.CancelFunc
 	workers sync.WaitGroup // goroutines that use the segment
 	running places         // for the connection's handlers
-	open    atomic.Int32   // calls taken and not answered, other than the one the leader runs
+	open    atomic.Int32   // calls taken and not answered, other than the one the leader runs; see opened
 	closing sync.Once
 
 	registering sync.Mutex                              // serialises changes of contexts, but for their removal
@@ -273,14 +273,26 @@ type cachedMethod struct {
 	method *method
 }
 
-// takeOver starts another leader if the present one still runs the handler of the given turn.
+// takeOver starts another leader if the present one still runs the handler of the given turn. The call of the old one is open then.
 func (c *conn) takeOver(turn uint64) {
 	c.workers.Add(1) // before the old leader can end and let the segment go
 	if !c.turn.CompareAndSwap(turn, turn+1) {
 		c.workers.Done()
 		return
 	}
+	c.opened() // before the new leader can find that none is open
 	go c.lead()
+}
+
+// maxOpen is how many calls of a connection may be open. A client has one in each slot, and perhaps some that have been answered and not been counted yet; one that calls in
+// slots whose calls have not been answered would have the server start handlers without end.
+const maxOpen = 16 * wire.Slots
+
+// opened counts a call that the leader does not run, or not any more, and ends the connection if there are too many.
+func (c *conn) opened() {
+	if c.open.Add(1) > maxOpen {
+		c.close(link.ErrProtocol)
+	}
 }
 
 // callClosed is called when one of the open calls has been answered.

@@ -50,7 +50,9 @@ func (c *conn) register(ctx *callContext) context.Context {
 	// Stored before the words of the slot are read: Publish publishes and then looks here, and the leader reads that the caller has given up and then looks
 	// here.
 	slot := ctx.call.Slot()
-	c.contexts[slot].Store(ctx)
+	if last := c.contexts[slot].Swap(ctx); last != nil {
+		last.inner.Load().cancel() // its reply is there, and who has published it not here yet; or the client has not waited for it
+	}
 	if c.ended(ctx.call) {
 		c.contexts[slot].Store(nil)
 		w.cancel()

@@ -19,16 +19,12 @@ import (
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/rendezvous"
 	"nanorpc/go/internal/shm"
+	"nanorpc/go/internal/trial"
 	"nanorpc/go/internal/wire"
 )
 
-// rounds is how often each hostile act is done: a few times, or 1,000 times with NANORPC_TEST_FULL=1.
-func rounds(few int) int {
-	if os.Getenv("NANORPC_TEST_FULL") != "" {
-		return 1000
-	}
-	return few
-}
+// each is how often each hostile act is done in full size.
+const each = 1000
 
 // connectRaw connects to the server and says nothing.
 func connectRaw(t *testing.T, dir string) *net.UnixConn {
@@ -96,7 +92,7 @@ func TestClientsThatSayTheWrongThing(t *testing.T) {
 	}
 	good := hello(wire.Magic, wire.Version)
 	before := openFiles(t)
-	for _, test := range []struct {
+	tests := []struct {
 		what    string
 		hello   []byte
 		refused bool // with an answer that says so
@@ -110,8 +106,12 @@ func TestClientsThatSayTheWrongThing(t *testing.T) {
 		{"another version", hello(wire.Magic, wire.Version+1), true, false},
 		{"no version", hello(wire.Magic, 0), true, false},
 		{"nothing, and no more", nil, false, true},
-	} {
-		for range rounds(20) {
+	}
+	kinds := len(tests) + 2
+	r := trial.Begin(t, "wrong hellos", "clients", kinds*each)
+	rounds := trial.Size(each, 20)
+	for _, test := range tests {
+		for range rounds {
 			c := connectRaw(t, dir)
 			if test.hello != nil {
 				if _, err := c.Write(test.hello); err != nil {
@@ -125,21 +125,23 @@ func TestClientsThatSayTheWrongThing(t *testing.T) {
 			_ = c.SetDeadline(time.Now().Add(time.Second))
 			n, err := c.Read(answer)
 			if refused := err == nil && n >= 16; refused != test.refused {
-				t.Fatalf("%s: the answer has %d bytes, %v", test.what, n, err)
+				r.Lose("%s: the answer has %d bytes, %v", test.what, n, err)
 			}
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatalf("%s: the server waits for more", test.what)
+				r.Lose("%s: the server waits for more", test.what)
 			}
 			c.Close()
+			r.Try(1, kinds*rounds)
 		}
 		echo(t, bystander)
 		mustDial(t, dir).Close()
 	}
-	for range rounds(20) { // gone before it has said anything; after its hello, before the welcome
+	for range rounds { // gone before it has said anything; after its hello, before the welcome
 		connectRaw(t, dir).Close()
 		c := connectRaw(t, dir)
 		_, _ = c.Write(good)
 		c.Close()
+		r.Try(2, kinds*rounds)
 	}
 	echo(t, bystander)
 	eventually(t, "all their descriptors are closed", func() bool { return openFiles(t) <= before })
@@ -151,17 +153,20 @@ func TestClientThatSendsDescriptors(t *testing.T) {
 	startServer(t, dir)
 	bystander := mustDial(t, dir)
 	before := openFiles(t)
-	for range rounds(20) {
+	r := trial.Begin(t, "descriptors from clients", "clients", each)
+	rounds := trial.Size(each, 20)
+	for range rounds {
 		c := connectRaw(t, dir)
 		if _, _, err := c.WriteMsgUnix(hello(wire.Magic, wire.Version), unix.UnixRights(0, 1, 2, 0, 1, 2), nil); err != nil {
 			t.Fatal(err)
 		}
 		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 		if n, err := c.Read(make([]byte, 100)); err != nil || n != 24 {
-			t.Fatal(n, err)
+			r.Lose("the welcome has %d bytes, %v", n, err)
 		}
 		_, _, _ = c.WriteMsgUnix([]byte{1}, unix.UnixRights(0, 1, 2), nil) // a ring
 		c.Close()
+		r.Try(1, rounds)
 	}
 	echo(t, bystander)
 	eventually(t, "all their descriptors are closed", func() bool { return openFiles(t) <= before })
@@ -172,33 +177,44 @@ func TestClientsThatSayNothing(t *testing.T) {
 	dir := privateDirectory(t)
 	startServer(t, dir)
 	mustDial(t, dir)
+	const full, more = 10_000, 32
+	r := trial.Begin(t, "clients that say nothing", "connects", full)
 	before := openFiles(t)
-	const more = 32
-	start := time.Now()
-	for range rounds(maxGreeting+more) / (maxGreeting + more) {
-		silent := make([]*net.UnixConn, maxGreeting+more)
-		for i := range silent {
-			silent[i] = connectRaw(t, dir)
-			defer silent[i].Close()
-			if i%20 == 0 {
-				mustDial(t, dir).Close()
-			}
+	total := trial.Size(full, maxGreeting+more)
+	var silent []*net.UnixConn // that the server has not ended, as far as we know: the oldest come first
+	defer func() {
+		for _, c := range silent {
+			c.Close()
 		}
-		for i, c := range silent[:more] {
-			_ = c.SetDeadline(time.Now().Add(handshakeMargin))
-			if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatalf("silent client %d of %d is still there: %v", i, len(silent), err)
-			}
+	}()
+	mustEnd := func(margin time.Duration) {
+		t.Helper()
+		c := silent[0]
+		_ = c.SetDeadline(time.Now().Add(margin))
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			r.Lose("a silent client is still there: %v", err)
 		}
-		mustDial(t, dir).Close()
+		c.Close()
+		silent = silent[1:]
+		r.Try(1, total)
 	}
-	// Those of this process stay open until the test ends.
-	eventually(t, "the time of the others is up", func() bool {
-		return openFiles(t) <= before+rounds(maxGreeting+more)/(maxGreeting+more)*(maxGreeting+more)
-	})
-	if took := time.Since(start); took > 5*time.Second+handshakeMargin {
-		t.Errorf("after %v", took)
+	for i := range total {
+		silent = append(silent, connectRaw(t, dir))
+		if i%20 == 0 {
+			mustDial(t, dir).Close()
+		}
+		if len(silent) == maxGreeting+more {
+			mustEnd(handshakeMargin)
+		}
 	}
+	last := time.Now()
+	for len(silent) > 0 {
+		mustEnd(5*time.Second + handshakeMargin)
+	}
+	if took := time.Since(last); took > 5*time.Second+handshakeMargin {
+		t.Errorf("the last is ended after %v", took)
+	}
+	eventually(t, "all descriptors are closed", func() bool { return openFiles(t) <= before })
 	mustDial(t, dir)
 }
 
@@ -253,6 +269,10 @@ func awaitReply(t *testing.T, s *wire.Segment) {
 
 // A client that makes the segment shorter, or takes its pages away where the file system has none to give, is cut off; the server and its other clients go on.
 func TestClientThatTakesTheMemoryAway(t *testing.T) {
+	sizes := []int64{0, 4096, 8192, layout.ReplyStart()}
+	full := len(acts) * each
+	r := trial.Begin(t, "memory made shorter by clients", "clients", full)
+	rounds := trial.Size(each/len(sizes), 3)
 	for what, act := range acts {
 		t.Run(what, func(t *testing.T) {
 			dir := privateDirectory(t)
@@ -286,14 +306,11 @@ func TestClientThatTakesTheMemoryAway(t *testing.T) {
 				}
 			}()
 			bystander := mustDial(t, dir)
-			for _, size := range []int64{0, 4096, 8192, layout.ReplyStart()} {
-				few := 5
-				if size == layout.ReplyStart() {
-					few = 2
-				}
-				for range min(rounds(few), 1000/4) {
+			for _, size := range sizes {
+				for range rounds {
 					takeAway(t, dir, size, act)
 					echo(t, bystander)
+					r.Try(1, len(acts)*len(sizes)*rounds)
 				}
 			}
 			mustDial(t, dir)
@@ -358,7 +375,7 @@ func TestServerThatSendsSomethingElse(t *testing.T) {
 			return f, told
 		}
 	}
-	for what, offer := range map[string]func() (*os.File, int64){
+	offers := map[string]func() (*os.File, int64){
 		"a pipe":                 func() (*os.File, int64) { r, w, _ := os.Pipe(); w.Close(); return r, layout.Size() },
 		"a device":               open("/dev/zero", os.O_RDWR),
 		"a directory":            open("/dev/shm", os.O_RDONLY),
@@ -374,7 +391,10 @@ func TestServerThatSendsSomethingElse(t *testing.T) {
 			defer f.Close()
 			return open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDONLY)()
 		},
-	} {
+	}
+	r := trial.Begin(t, "wrong descriptors from servers", "servers", len(offers)*each)
+	n := trial.Size(each, 3)
+	for what, offer := range offers {
 		t.Run(what, func(t *testing.T) {
 			dir := privateDirectory(t)
 			listener, err := rendezvous.Listen(dir, service, rendezvous.Access{})
@@ -382,7 +402,6 @@ func TestServerThatSendsSomethingElse(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
-			n := rounds(3)
 			go func() {
 				for range n {
 					peer, err := listener.Accept()
@@ -401,8 +420,9 @@ func TestServerThatSendsSomethingElse(t *testing.T) {
 			before := openFiles(t)
 			for range n {
 				if _, err := Dial(t.Context(), dir, service, futex.Adaptive); !errors.Is(err, wire.ErrLayout) {
-					t.Fatal(err)
+					r.Lose("%s: %v", what, err)
 				}
+				r.Try(1, len(offers)*n)
 			}
 			eventually(t, "all descriptors are closed", func() bool { return openFiles(t) <= before+1 }) // the listener keeps a spare one
 		})

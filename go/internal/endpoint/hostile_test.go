@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -241,5 +242,109 @@ func TestServerThatBreaksTheProtocol(t *testing.T) {
 		}
 		c.Close()
 		_ = segment.Close()
+	}
+}
+
+// publishTo publishes a call with a short request, and wakes the server.
+func publishTo(peer *rendezvous.Conn, segment *wire.Segment, slot int, generation uint32, method string) {
+	request := segment.Request(slot)
+	atomic.StoreUint64(&request.Method, wire.MethodID(method))
+	atomic.StoreUint32(&request.Word, wire.Word(generation, wire.StateCall))
+	atomic.OrUint64(&segment.Doorbell().Ready, wire.Group(slot))
+	atomic.StoreUint32(&segment.Doorbell().Bell, wire.BellAwake)
+	futex.Wake(&segment.Doorbell().Bell, 1)
+	peer.Ring()
+}
+
+// A client that calls in a slot over and over, whatever becomes of its calls, is cut off before its handlers take all memory.
+func TestClientThatCallsInASlotThatIsNotFree(t *testing.T) {
+	dir := privateDirectory(t)
+	s := startServer(t, dir)
+	var started atomic.Int32
+	release := make(chan struct{})
+	defer close(release)
+	for name, blocks := range map[string]func() bool{
+		"block":   func() bool { return true },
+		"decline": func() bool { return started.Load() > quickCalls }, // quick at first: the leader runs it
+	} {
+		if err := s.Handle(name, func(c *Call) {
+			if started.Add(1); blocks() {
+				<-release
+			}
+			c.Reply(nil)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bystander := mustDial(t, dir)
+	for range quickCalls {
+		if _, err := call(bystander, "decline"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flood := func(method string, calls int32) (ended bool) {
+		peer, segment := connectBare(t, dir)
+		over := make(chan struct{})
+		go func() {
+			peer.WaitEnd(nil)
+			close(over)
+		}()
+		before := started.Load()
+		for n := int32(1); n <= calls && !ended; n++ {
+			publishTo(peer, segment, 0, uint32(n), method)
+			eventually(t, "it is taken", func() bool {
+				select {
+				case <-over:
+					ended = true
+				default:
+				}
+				return ended || started.Load()-before == n
+			})
+		}
+		last := slices.MaxFunc(s.live(), func(a, b *conn) int { return int(a.id - b.id) })
+		if open := last.open.Load(); !ended && open < calls-1 { // the last may be the leader's
+			t.Errorf("of %d calls of %s that block, %d count as open", calls, method, open)
+		}
+		return ended
+	}
+	if flood("decline", 50) {
+		t.Error("the client was cut off after 50 calls")
+	}
+	if !flood("block", 2*maxOpen) {
+		t.Error("the client was not cut off")
+	}
+	echo(t, bystander)
+}
+
+// call calls a method without a request.
+func call(c *Client, method string) (link.Reply, error) {
+	slot, err := c.Acquire(link.Wait{})
+	if err != nil {
+		return link.Reply{}, err
+	}
+	defer c.Release(slot)
+	c.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: c.Inline(slot)})
+	return c.Await(slot, link.Wait{})
+}
+
+// The context of a call ends when its client has another one in its slot.
+func TestContextOfAReplacedCall(t *testing.T) {
+	dir := privateDirectory(t)
+	s := startServer(t, dir)
+	var started, ended atomic.Int32
+	if err := s.Handle("wait", func(c *Call) {
+		done := c.Context().Done()
+		started.Add(1)
+		<-done
+		ended.Add(1)
+		c.Fail("it is over")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	peer, segment := connectBare(t, dir)
+	for generation := uint32(1); generation <= 5; generation++ {
+		publishTo(peer, segment, 0, generation, "wait")
+		eventually(t, "it is called", func() bool { return started.Load() == int32(generation) })
+		eventually(t, "the call before has ended", func() bool { return ended.Load() >= int32(generation)-1 })
 	}
 }

@@ -98,7 +98,7 @@ func (l *leader) begin(m *method) bool {
 	if !free || !m.quick() {
 		c.flush()
 		c.workers.Add(1)
-		c.open.Add(1)
+		c.opened()
 		m.running.Add(1)
 		l.leads = false
 		go c.lead()
@@ -157,6 +157,7 @@ func (l *leader) end() bool {
 	if !l.giveTurn() {
 		m.took(quickLimit + 1)
 		c.tell(&l.call, took)
+		c.callClosed()
 		return false
 	}
 	c.note(&l.call, took)

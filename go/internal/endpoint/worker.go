@@ -144,6 +144,7 @@ func (w *Worker) finish() {
 	if c := w.leader.conn; c != nil {
 		c.aside.Store(false)
 		if !w.leader.giveTurn() {
+			c.callClosed() // opened by who has taken over
 			w.leave(nil)
 		}
 	}
@@ -172,11 +173,14 @@ func (w *Worker) leave(other *conn) {
 
 // Close leaves to others what the worker leads. A call that it has not answered fails.
 func (w *Worker) Close() {
-	call := w.other
-	if call == nil && w.busy {
+	call, left := w.other, false
+	if call != nil {
+		left = call.left
+	} else if w.busy {
 		call = &w.leader.call
+		left = call.detached
 	}
-	if call != nil && !call.answered && !call.detached {
+	if call != nil && !left && !call.answered { // who answers one that was left may do so now
 		call.failSafely("the handler did not answer")
 	}
 	_ = shm.Try(w.finish)

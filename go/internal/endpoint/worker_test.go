@@ -219,26 +219,36 @@ func TestOneWorkerForTwo(t *testing.T) {
 	}
 }
 
-// A worker that ends without an answer fails its call, and others go on with its connection.
+// A worker that ends without an answer fails its call, whether that has come from a leader or through the queue, and others go on with its connection.
 func TestWorkerThatEnds(t *testing.T) {
-	s := startPulled(t, 0)
-	c := s.dial(t)
-	failed := make(chan error)
-	go func() {
-		_, err := exchange(c, "echo", nil)
-		failed <- err
-	}()
-	w := s.NewWorker()
-	if _, err := w.Next(); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	if err := <-failed; err == nil {
-		t.Error("a call without an answer has one")
-	}
-	s.workers.Go(func() { s.work(s.NewWorker()) })
-	if _, err := exchange(c, "echo", nil); err != nil {
-		t.Error(err)
+	for _, queued := range []bool{false, true} {
+		s := startPulled(t, 0)
+		c := s.dial(t)
+		failed := make(chan error)
+		call := func() {
+			_, err := exchange(c, "echo", nil)
+			failed <- err
+		}
+		if queued {
+			go call()
+			for !s.pulled.queued() {
+				time.Sleep(time.Millisecond)
+			}
+		} else {
+			time.AfterFunc(20*time.Millisecond, call) // the worker waits by then, for a leader's offer
+		}
+		w := s.NewWorker()
+		if _, err := w.Next(); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if err := <-failed; err == nil {
+			t.Error("a call without an answer has one")
+		}
+		s.workers.Go(func() { s.work(s.NewWorker()) })
+		if _, err := exchange(c, "echo", nil); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

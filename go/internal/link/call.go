@@ -94,7 +94,7 @@ func (c *Client) Publish(slot int, s Submission) {
 func (c *Client) prepare(slot int, s Submission) uint32 {
 	request := c.segment.Request(slot)
 	generation := (c.calls[slot].generation + 1) & wire.GenerationMask
-	c.calls[slot].generation = generation
+	c.calls[slot].generation, c.calls[slot].submitted = generation, true
 	request.Length = uint32(s.Length)
 	request.Method = s.Method
 	request.Deadline = s.Deadline
@@ -134,7 +134,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
 	generation := call.generation
 	word := &c.segment.Reply(slot).Word
-	for rung := false; ; {
+	for rung, changed := false, false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
 			failpoint.Hit(failpoint.ReplySeen)
@@ -143,10 +143,16 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 		if err := c.Err(); err != nil {
 			return Reply{}, err
 		}
+		if changed { // to something else than the reply: a server may do that all the time
+			if err := w.over(); err != nil {
+				return Reply{}, err
+			}
+		}
 		caught := call.spinner.Spin(func(rounds int) bool {
 			return futex.SpinWhile32(word, seen, rounds) != seen
 		}, w.Deadline)
 		if caught {
+			changed = true
 			continue
 		}
 		if err := w.over(); err != nil {
@@ -245,6 +251,15 @@ func (c *Client) Recycle(slot int) {
 		failpoint.Hit(failpoint.ReleaseStored)
 	}
 	c.freeBlock(slot)
+}
+
+// Drop gives the slot back whatever it has come to, and gives up a call that has been submitted and not been answered.
+func (c *Client) Drop(slot int) {
+	if c.calls[slot].submitted {
+		c.Abandon(slot) // Release, of a call that has been answered
+	} else {
+		c.Release(slot)
+	}
 }
 
 // Abandon gives up a submitted call and its slot. The slot, and the request's block, become free when the server has answered.

@@ -49,6 +49,7 @@ type Client struct {
 // call is what the client knows of a slot. It belongs to the slot's holder, and that of an abandoned slot to whoever has found it in that set.
 type call struct {
 	generation uint32
+	submitted  bool  // a call, the last or an earlier one
 	block      int64 // offset of the request's block in the arena, 0: none
 	spinner    futex.Spinner
 	_          [64]byte // callers in different slots do not share a line

@@ -16,6 +16,7 @@ type Notices struct {
 	client  *Client
 	bell    *wire.Doorbell
 	spinner futex.Spinner
+	last    bool // the connection has ended, and what there were of notices then has been returned
 }
 
 // Notices returns the waiter for noticed replies.
@@ -44,13 +45,15 @@ func (c *Client) Unhold() {
 // which the connection has ended.
 func (n *Notices) Wait() (uint64, error) {
 	for {
-		if atomic.LoadUint64(&n.bell.Ready) != 0 {
+		err := n.client.Err()
+		if !n.last && atomic.LoadUint64(&n.bell.Ready) != 0 {
+			n.last = err != nil // a server that has gone may go on to give notice
 			// Taking the bits comes before looking at the slots: a bit set after is for a reply published after.
 			groups := atomic.SwapUint64(&n.bell.Ready, 0)
 			failpoint.Hit(failpoint.NoticeTaken)
 			return groups, nil
 		}
-		if err := n.client.Err(); err != nil {
+		if err != nil {
 			return 0, err
 		}
 		bell := &n.bell.Bell

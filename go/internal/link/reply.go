@@ -8,6 +8,7 @@ import (
 
 	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/shm"
 	"nanorpc/go/internal/wire"
 )
 
@@ -61,6 +62,9 @@ func (s *Server) Allocate(call Call, length int) (int64, error) {
 		}
 		if err := s.Err(); err != nil {
 			return 0, err
+		}
+		if errors.Is(err, shm.ErrNoSpace) {
+			return 0, fmt.Errorf("%w: %w", ErrExhausted, err)
 		}
 		if !errors.Is(err, errFull) || futex.Now() >= end || s.Over(call.Handle()) {
 			return 0, fmt.Errorf("%w: no room for a reply of %d bytes beside those that the caller has not released: %w", ErrExhausted, length, err)

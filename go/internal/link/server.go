@@ -166,10 +166,10 @@ func (s *Server) Interrupt() {
 // be closed.
 func (s *Server) Next(call *Call) error {
 	for {
-		if ok, err := s.poll(call); ok || err != nil {
+		if err := s.Err(); err != nil { // first: a client that has left may call on
 			return err
 		}
-		if err := s.Err(); err != nil {
+		if ok, err := s.poll(call); ok || err != nil {
 			return err
 		}
 		if s.interrupted.Load() && s.interrupted.Swap(false) {

@@ -16,7 +16,7 @@ var (
 	ErrDeadline  = errors.New("deadline exceeded")
 	ErrTooLarge  = errors.New("payload too large")
 	ErrProtocol  = errors.New("the peer broke the protocol")
-	ErrExhausted = errors.New("reply arena full")
+	ErrExhausted = errors.New("exhausted")
 	// ErrInterrupted is what Next returns after Interrupt.
 	ErrInterrupted = errors.New("interrupted")
 	// ErrParked is what Next returns to a leader that is to go until the client rings.

@@ -3,6 +3,7 @@ package rendezvous
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,9 +13,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nanorpc/go/internal/trial"
 )
 
 const service = "squatted"
+
+// each is how often each thing is found by a service in full size.
+const each = 50
 
 // foreign is a uid that has nothing to do with the tests.
 const foreign = 54321
@@ -98,56 +104,67 @@ var squats = map[string]struct {
 
 // Whatever lies where the socket or the lock should be is refused, with an error that names it and says what to do, and is not followed or deleted.
 func TestSquattedFiles(t *testing.T) {
+	suffixes := []string{socketSuffix, lockSuffix}
+	r := trial.Begin(t, "squatted files", "times", len(squats)*len(suffixes)*each)
+	rounds := trial.Size(each, 1)
 	for what, squat := range squats {
-		for _, suffix := range []string{socketSuffix, lockSuffix} {
-			t.Run(what+" as "+suffix, func(t *testing.T) {
-				if squat.root {
-					needRoot(t)
-				}
-				dir := privateDirectory(t)
-				path := filepath.Join(dir, service+suffix)
-				kept := squat.make(t, path)
-				before, err := os.Lstat(kept)
-				must(t, err)
+		for _, suffix := range suffixes {
+			for range rounds {
+				r.Run(t, what+" as "+suffix, len(squats)*len(suffixes)*rounds, func(t *testing.T) {
+					if squat.root {
+						needRoot(t)
+					}
+					mustRefuse(t, squat.make, suffix)
+				})
+			}
+		}
+	}
+}
 
-				names := make(chan []string, 1)
-				go func() {
-					running, _ := Services(dir)
-					names <- running
-				}()
-				select {
-				case running := <-names:
-					if len(running) > 0 {
-						t.Error("services:", running)
-					}
-				case <-time.After(5 * time.Second):
-					t.Error("the list of services hangs")
-				}
-				if suffix == socketSuffix {
-					if err := dial(t, dir); !errors.Is(err, ErrDirectory) {
-						t.Errorf("dial: %v", err)
-					}
-				}
-				l, err := Listen(dir, service, Access{})
-				if err == nil {
-					l.Close()
-				}
-				if !errors.Is(err, ErrDirectory) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove it") {
-					t.Errorf("listen: %v", err)
-				}
-				after, err := os.Lstat(kept)
-				if err != nil || !os.SameFile(before, after) || before.Size() != after.Size() || before.Mode() != after.Mode() || !before.ModTime().Equal(after.ModTime()) {
-					t.Errorf("%s has changed: %v, %v", kept, after, err)
-				}
-				if _, err := os.Lstat(path); err != nil {
-					t.Errorf("it has been deleted: %v", err)
-				}
-				if suffix == socketSuffix {
-					if _, err := os.Lstat(filepath.Join(dir, service+lockSuffix)); err == nil {
-						t.Error("the server in vain has left its lock")
-					}
-				}
-			})
+// mustRefuse has something lie where a service has its socket or lock.
+func mustRefuse(t *testing.T, squat func(t *testing.T, path string) (kept string), suffix string) {
+	t.Helper()
+	dir := privateDirectory(t)
+	path := filepath.Join(dir, service+suffix)
+	kept := squat(t, path)
+	before, err := os.Lstat(kept)
+	must(t, err)
+
+	names := make(chan []string, 1)
+	go func() {
+		running, _ := Services(dir)
+		names <- running
+	}()
+	select {
+	case running := <-names:
+		if len(running) > 0 {
+			t.Error("services:", running)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the list of services hangs")
+	}
+	if suffix == socketSuffix {
+		if err := dial(t, dir); !errors.Is(err, ErrDirectory) {
+			t.Errorf("dial: %v", err)
+		}
+	}
+	l, err := Listen(dir, service, Access{})
+	if err == nil {
+		l.Close()
+	}
+	if !errors.Is(err, ErrDirectory) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("listen: %v", err)
+	}
+	after, err := os.Lstat(kept)
+	if err != nil || !os.SameFile(before, after) || before.Size() != after.Size() || before.Mode() != after.Mode() || !before.ModTime().Equal(after.ModTime()) {
+		t.Errorf("%s has changed: %v, %v", kept, after, err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("it has been deleted: %v", err)
+	}
+	if suffix == socketSuffix {
+		if _, err := os.Lstat(filepath.Join(dir, service+lockSuffix)); err == nil {
+			t.Error("the server in vain has left its lock")
 		}
 	}
 }
@@ -178,35 +195,44 @@ func TestRegularFiles(t *testing.T) {
 
 // The socket of a dead server is replaced, with or without its lock's file; one at which somebody listens is not.
 func TestStaleSocket(t *testing.T) {
+	r := trial.Begin(t, "stale sockets", "times", 2*each)
+	rounds := trial.Size(each, 1)
 	for _, withLock := range []bool{false, true} {
-		dir := privateDirectory(t)
-		path := filepath.Join(dir, service+socketSuffix)
-		dead, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
-		must(t, err)
-		if withLock {
-			must(t, os.WriteFile(filepath.Join(dir, service+lockSuffix), []byte("1\n"), 0o600))
+		for range rounds {
+			r.Run(t, fmt.Sprint("with lock ", withLock), 2*rounds, func(t *testing.T) { mustReplace(t, withLock) })
 		}
-		if _, err := Listen(dir, service, Access{}); !errors.Is(err, ErrInUse) {
-			t.Errorf("beside one that listens without a lock: %v", err)
-		}
-		dead.SetUnlinkOnClose(false)
-		must(t, dead.Close())
-		if err := dial(t, dir); !errors.Is(err, ErrNotFound) {
-			t.Errorf("dial a dead server: %v", err)
-		}
-		l, err := Listen(dir, service, Access{})
-		must(t, err)
-		if _, err := Listen(dir, service, Access{}); !errors.Is(err, ErrInUse) {
-			t.Errorf("a second server: %v", err)
-		}
-		must(t, l.Close())
 	}
+}
+
+func mustReplace(t *testing.T, withLock bool) {
+	t.Helper()
+	dir := privateDirectory(t)
+	path := filepath.Join(dir, service+socketSuffix)
+	dead, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	must(t, err)
+	if withLock {
+		must(t, os.WriteFile(filepath.Join(dir, service+lockSuffix), []byte("1\n"), 0o600))
+	}
+	if _, err := Listen(dir, service, Access{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("beside one that listens without a lock: %v", err)
+	}
+	dead.SetUnlinkOnClose(false)
+	must(t, dead.Close())
+	if err := dial(t, dir); !errors.Is(err, ErrNotFound) {
+		t.Errorf("dial a dead server: %v", err)
+	}
+	l, err := Listen(dir, service, Access{})
+	must(t, err)
+	if _, err := Listen(dir, service, Access{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second server: %v", err)
+	}
+	must(t, l.Close())
 }
 
 // A directory that is not its user's alone is refused by both ends and the list, with what to do.
 func TestDirectories(t *testing.T) {
 	other := privateDirectory(t)
-	for _, test := range []struct {
+	tests := []struct {
 		what string
 		root bool
 		make func(t *testing.T, dir string) error
@@ -219,8 +245,12 @@ func TestDirectories(t *testing.T) {
 		{"another user's", true, func(_ *testing.T, dir string) error {
 			return errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, foreign, foreign))
 		}, "uid 54321"},
-	} {
-		t.Run(test.what, func(t *testing.T) {
+	}
+	r := trial.Begin(t, "directories that others can change", "times", len(tests)*each)
+	rounds := trial.Size(each, 1)
+	for i := range len(tests) * rounds {
+		test := tests[i%len(tests)]
+		r.Run(t, test.what, len(tests)*rounds, func(t *testing.T) {
 			if test.root {
 				needRoot(t)
 			}

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"unsafe"
@@ -15,7 +16,7 @@ type Mapping struct {
 }
 
 // Map maps the first size bytes of f. The mapping stays when f is closed.
-// It is an error if f is smaller: touching pages beyond its end would raise SIGBUS.
+// It is an error if f is smaller: touching pages beyond its end would raise SIGBUS. Errors: ErrNoSpace, of addresses.
 func Map(f *os.File, size int64) (*Mapping, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
@@ -25,6 +26,9 @@ func Map(f *os.File, size int64) (*Mapping, error) {
 		return nil, fmt.Errorf("map shared memory: object has %d bytes, want %d", stat.Size, size)
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if errors.Is(err, unix.ENOMEM) {
+		return nil, fmt.Errorf("map %d bytes: %w: this process may have no more address space or mappings (ulimit -v, vm.max_map_count): let it have more, or connections smaller arenas", size, ErrNoSpace)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("map %d bytes of shared memory: %w", size, err)
 	}

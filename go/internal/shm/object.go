@@ -13,8 +13,8 @@ import (
 // directory is where glibc's shm_open(3) keeps its objects.
 const directory = "/dev/shm"
 
-// ErrNoSpace reports that /dev/shm has not enough room for an object.
-var ErrNoSpace = errors.New("not enough shared memory in " + directory)
+// ErrNoSpace reports that there is no room for an object, or for a mapping of one. Its details say what is full, and what to do.
+var ErrNoSpace = errors.New("not enough shared memory")
 
 // Create makes a shared memory object of size bytes, all zero, readable and writable by this user alone. It has pages for the first
 // committed bytes; others are to be committed before they are touched. The caller owns the returned file. Errors: ErrNoSpace.
@@ -64,11 +64,24 @@ func Commit(f *os.File, offset, length int64) error {
 		case errors.Is(err, unix.EINTR):
 			// tmpfs gives back what it had allocated; begin again.
 		case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.ENOMEM):
-			return fmt.Errorf("allocate %d bytes: %w", length, ErrNoSpace)
+			return fmt.Errorf("allocate %d bytes: %w: %s", length, ErrNoSpace, full(f, length))
 		default:
 			return fmt.Errorf("allocate %d bytes of shared memory: %w", length, err)
 		}
 	}
+}
+
+// full says why an object cannot have so many more bytes of pages. Only the file system of /dev/shm has a size, not that of sealed objects.
+func full(f *os.File, bytes int64) string {
+	var system unix.Statfs_t
+	conn, err := f.SyscallConn()
+	if err == nil {
+		err = conn.Control(func(fd uintptr) { _ = unix.Fstatfs(int(fd), &system) })
+	}
+	if err == nil && system.Blocks > 0 && int64(system.Bavail)*system.Bsize < bytes {
+		return directory + " is full: end what uses it (fuser -v -m " + directory + "), or make it larger (mount -o remount,size=2G " + directory + ")"
+	}
+	return "the machine, or the control group, has no more memory"
 }
 
 // Decommit takes the pages of length bytes at offset away, all of them, whoever maps them (FALLOC_FL_PUNCH_HOLE, fallocate(2)). The range reads

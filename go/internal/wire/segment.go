@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -117,12 +118,15 @@ func format(m *shm.Mapping, file *os.File, l Layout) (*Segment, error) {
 	return s, nil
 }
 
-// Open maps a segment of size bytes made by the peer, and checks its header, of which each field is loaded once. The file stays the caller's. Errors: ErrLayout.
+// Open maps a segment of size bytes made by the peer, and checks its header, of which each field is loaded once. The file stays the caller's. Errors: ErrLayout, shm.ErrNoSpace.
 func Open(file *os.File, size int64) (*Segment, error) {
 	if !shm.Shared(file) {
 		return nil, fmt.Errorf("%w: the peer has sent something else than shared memory", ErrLayout)
 	}
 	mapping, err := shm.Map(file, size)
+	if errors.Is(err, shm.ErrNoSpace) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLayout, err)
 	}

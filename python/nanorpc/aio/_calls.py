@@ -19,6 +19,7 @@ from nanorpc.introspection import DESCRIBE, MethodInfo
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
+    from nanorpc._tickets import Slot
 
 _BRIEFLY = 10_000
 """For how many ns a call waits for its reply before it leaves it to the loop: about as long as that takes. The core leaves it out where it has been
@@ -36,7 +37,7 @@ class Calls:
         self._loop = loop
         self._reactor = reactor_of(loop)
         self._open: dict[int, asyncio.Future[int]] = {}  # by slot: calls that the core is to tell of
-        self._queue: deque[asyncio.Future[tuple[int, int]]] = deque()  # those that wait for a slot
+        self._queue: deque[asyncio.Future[tuple[Slot, int]]] = deque()  # those that wait for a slot
         self._pairs = array("q", bytes(16 * SLOTS))
         self._start = channel.core.pycore_Start
         checked(channel.core.pycore_ClientCollect(channel.handle, self._reactor.eventfd))
@@ -76,7 +77,7 @@ class Calls:
                 return channel.keep(slot, *unplace(result))  # type: ignore[no-any-return]
             reply = channel.read(slot, result)
         except BaseException as error:
-            channel.drop(slot, submitted)
+            channel.drop(slot)
             if not submitted and isinstance(error, NanoRPCError):
                 error.sent = False
             if self._queue:
@@ -87,7 +88,7 @@ class Calls:
             self._hand_over()
         return reply
 
-    async def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
+    async def perform(self, slot: Slot, method: str, offset: int, length: int, deadline: int) -> int:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the
         caller's to drop, with its call submitted.
         """
@@ -100,7 +101,7 @@ class Calls:
             raise channel.error(slot, result, method)
         return result
 
-    async def take(self, deadline: int) -> tuple[int, int]:
+    async def take(self, deadline: int) -> tuple[Slot, int]:
         """Take a slot, with the offset of its stage. Waits its turn while all are in use."""
         try:
             entry = None if self._queue else self.channel.try_take()
@@ -109,8 +110,8 @@ class Calls:
             error.sent = False
             raise
 
-    async def _turn(self, deadline: int) -> tuple[int, int]:
-        turn: asyncio.Future[tuple[int, int]] = self._loop.create_future()
+    async def _turn(self, deadline: int) -> tuple[Slot, int]:
+        turn: asyncio.Future[tuple[Slot, int]] = self._loop.create_future()
         self._queue.append(turn)
         if not self._looking:
             self._looking = True
@@ -127,17 +128,18 @@ class Calls:
             if timer is not None:
                 timer.cancel()
 
-    async def reserve(self, slot: int, length: int, deadline: int) -> int:
+    async def reserve(self, slot: Slot, length: int, deadline: int) -> int:
         """Return the offset for a request of any length. Waits while there is no room."""
         channel = self.channel
         result: int
         while (result := channel.core.pycore_TryReserve(channel.handle, slot, length)) == -Status.PENDING:
             if deadline and time.monotonic_ns() >= deadline:
                 raise exception(Status.DEADLINE, NO_ROOM)
+            channel.recover()
             await asyncio.sleep(_AGAIN)
         return channel.reserved(result, length)
 
-    async def wait(self, slot: int, method: str, deadline: int) -> int:
+    async def wait(self, slot: Slot, method: str, deadline: int) -> int:
         """Wait for a call that the core is to tell of, and return the place of its reply, or a status."""
         if asyncio.get_running_loop() is not self._loop:
             raise NanoRPCError("this client belongs to another event loop: connect in the one that uses it")
@@ -164,7 +166,7 @@ class Calls:
             offset = await self.reserve(slot, length, deadline)
             return Loan(self, slot, method, offset, length, timeout)
         except BaseException:
-            self.channel.drop(slot, False)
+            self.channel.drop(slot)
             raise
 
     async def methods(self) -> list[MethodInfo]:
@@ -245,8 +247,7 @@ class Calls:
             return
         if self._ending is not None:
             self._ending.set_result(None)
-        error = exception(status_of(result))
         waiting: list[asyncio.Future[Any]] = [*self._open.values(), *self._queue]
         for future in waiting:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(exception(status_of(result)))  # each has its own: whether a call has been sent differs

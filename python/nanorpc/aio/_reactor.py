@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
-from weakref import WeakKeyDictionary
+from contextlib import suppress
+from itertools import repeat
+from weakref import WeakKeyDictionary, ref
 
 
 class Reactor:
@@ -14,15 +17,19 @@ class Reactor:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._loop = ref(loop)
         self._collect: list[Callable[[], None]] = []
-        loop.add_reader(self._eventfd, self._readable)
+        self._descriptors: list[int] = []  # the one, until it is closed
+        self._descriptors.extend(map(os.eventfd, (0,), (os.EFD_CLOEXEC | os.EFD_NONBLOCK,)))  # without a step between that an exception could end
+        loop.add_reader(self.eventfd, self._readable)
+
+    def __del__(self) -> None:
+        self._close()  # a loop that an exception has ended halfway does not close it
 
     @property
     def eventfd(self) -> int:
         """The descriptor."""
-        return self._eventfd
+        return self._descriptors[0]
 
     def add(self, collect: Callable[[], None]) -> None:
         """Have a function called in the loop when there may be replies."""
@@ -32,14 +39,20 @@ class Reactor:
         """End that. The reactor ends with the last of them."""
         self._collect.remove(collect)
         if not self._collect:
-            if not self._loop.is_closed():
-                self._loop.remove_reader(self._eventfd)
-            os.close(self._eventfd)
-            _reactors.pop(self._loop, None)
+            loop = self._loop()
+            if loop is not None:
+                if not loop.is_closed():
+                    loop.remove_reader(self.eventfd)
+                _reactors.pop(loop, None)
+            self._close()
+
+    def _close(self) -> None:
+        with suppress(IndexError):
+            deque(map(os.close, map(self._descriptors.pop, repeat(-1))), 0)
 
     def _readable(self) -> None:
         try:
-            os.eventfd_read(self._eventfd)
+            os.eventfd_read(self.eventfd)
         except BlockingIOError:
             return
         for collect in self._collect[:]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Generator
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from nanorpc._channel import Channel, dial
 from nanorpc._client import BaseClient
+from nanorpc._line import CONNECT_TIMEOUT, Attempt, Line, checked_patience
 from nanorpc._place import Directory
 from nanorpc._tools import described
 from nanorpc.aio._calls import Calls
+from nanorpc.aio._renewing import Caller, Renewing
 from nanorpc.aio.loan import Loan
 from nanorpc.aio.method import Method
-from nanorpc.client import CONNECT_TIMEOUT
 from nanorpc.introspection import DESCRIBE, STATS, MethodInfo, ServiceInfo, Stats, decode
 
 if TYPE_CHECKING:
@@ -36,23 +36,29 @@ def connect(
     spin: str = "adaptive",
     errors: ErrorRegistry | None = None,
     pickle: bool = False,
+    reconnect: float | None = None,
 ) -> Connecting:
     """Return a connection that is to be made to the server of a service, with ``async with`` or ``await``.
 
     See :func:`nanorpc.connect` for the parameters and errors. Connecting goes on in another thread.
     """
     given_up = threading.Event()
-    dialling = partial(dial, service, directory, CONNECT_TIMEOUT if timeout is None else timeout, spin, errors, given_up)
-    return Connecting(dialling, given_up, timeout, pickle)
+
+    def attempt(seconds: float) -> Channel:
+        return dial(service, directory, seconds, spin, errors, given_up)
+
+    return Connecting(attempt, given_up, timeout, pickle, checked_patience(reconnect))
 
 
 class Connecting:
     """A connection that is to be made, by ``await`` or ``async with``; once."""
 
-    def __init__(self, dial: partial[Channel], given_up: threading.Event, timeout: float | None, pickle: bool) -> None:
-        self._dial = dial
+    def __init__(self, attempt: Attempt, given_up: threading.Event, timeout: float | None, pickle: bool, patience: float | None) -> None:
+        self._attempt = attempt
         self._given_up = given_up
-        self._options = (timeout, pickle)
+        self._timeout = timeout
+        self._pickle = pickle
+        self._patience = patience
         self._client: Client | None = None
 
     def __await__(self) -> Generator[Any, None, Client]:
@@ -68,14 +74,15 @@ class Connecting:
 
     async def _connect(self) -> Client:
         loop = asyncio.get_running_loop()
-        dialling = loop.run_in_executor(None, self._dial)
+        dialling = loop.run_in_executor(None, self._attempt, CONNECT_TIMEOUT if self._timeout is None else self._timeout)
         try:
             channel = await asyncio.shield(dialling)
         except asyncio.CancelledError:
             self._given_up.set()  # asyncio.run waits for the thread
             dialling.add_done_callback(lambda done: None if done.cancelled() or done.exception() else done.result().close())
             raise
-        return Client(channel, loop, *self._options)
+        line = Line(channel, self._attempt, self._patience, self._given_up)
+        return Client(line, loop, self._timeout, self._pickle)
 
 
 class Client(BaseClient[Method[Any]]):
@@ -87,15 +94,16 @@ class Client(BaseClient[Method[Any]]):
     Up to 256 calls are in flight; thousands more wait their turn.
     """
 
-    def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop, timeout: float | None, pickle: bool) -> None:
-        super().__init__(channel, timeout)
+    def __init__(self, line: Line, loop: asyncio.AbstractEventLoop, timeout: float | None, pickle: bool) -> None:
+        super().__init__(line, timeout)
         self._pickle = pickle
         self._codec_made: Codec | None = None
         try:
-            self._calls = Calls(channel, loop)
+            calls = Calls(line.channel, loop)
         except BaseException:
-            channel.close()
+            line.close()
             raise
+        self._calls: Caller = calls if line.patience is None else Renewing(line, calls, loop)
 
     def _end(self) -> None:
         self._calls.close_unused()
@@ -157,7 +165,9 @@ class Client(BaseClient[Method[Any]]):
             self._calls.close()
 
     async def wait_closed(self) -> None:
-        """Wait until the connection has ended, without any call: the server has died or closed, or this client is closed."""
+        """Wait until the connection has ended, without any call: the server has died or closed, or this client is closed. Of a client that
+        reconnects, it is the connection that there is now.
+        """
         await self._calls.wait_closed()
 
     @property

@@ -8,13 +8,14 @@ from nanorpc._channel import deadline_after
 from nanorpc.loan import Hold, Lease, Memory
 
 if TYPE_CHECKING:
+    from nanorpc._tickets import Slot
     from nanorpc.aio._calls import Calls
 
 
 class Loan(Memory):
     """What is said of :class:`nanorpc.Loan` holds for it; :meth:`send` is awaited. Only the loop's thread uses it."""
 
-    def __init__(self, calls: Calls, slot: int, method: str, offset: int, length: int, timeout: float | None) -> None:
+    def __init__(self, calls: Calls, slot: Slot, method: str, offset: int, length: int, timeout: float | None) -> None:
         self._hold = Hold(calls.channel, slot)
         super().__init__(self._hold.view(offset, length))
         self._calls = calls
@@ -32,8 +33,7 @@ class Loan(Memory):
         hold = self._hold
         deadline = deadline_after(self._timeout if timeout is None else timeout)
         try:
-            with hold.calling():
-                place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
+            place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from nanorpc._tools import info_of, positional
-from nanorpc.errors import DeadlineExceeded, SharedMemoryExhausted
+from nanorpc.errors import DeadlineExceeded, ServerGone, SharedMemoryExhausted
 from nanorpc.method import decoder_of, options
 
 if TYPE_CHECKING:
-    from nanorpc.aio._calls import Calls
+    from nanorpc.aio._renewing import Caller
     from nanorpc.aio.loan import Loan
     from nanorpc.codec import Codec
     from nanorpc.introspection import MethodInfo
@@ -24,7 +24,7 @@ class Method(Generic[Result]):
 
     __slots__ = ("_calls", "_codec", "_decode", "_encode", "_name", "_retries", "_returns", "_timeout")
 
-    def __init__(self, calls: Calls, codec: Codec, name: str, timeout: float | None, retries: int, returns: Any) -> None:
+    def __init__(self, calls: Caller, codec: Codec, name: str, timeout: float | None, retries: int, returns: Any) -> None:
         self._calls = calls
         self._codec = codec
         self._name = name
@@ -44,7 +44,7 @@ class Method(Generic[Result]):
         while True:
             try:
                 return cast(Result, self._decode(await self._calls.call(self._name, request, self._timeout, True)))
-            except (DeadlineExceeded, SharedMemoryExhausted) as error:
+            except (DeadlineExceeded, SharedMemoryExhausted, ServerGone) as error:
                 if not left or (error.sent and not (await self.info()).idempotent):
                     raise
             left -= 1

@@ -13,7 +13,6 @@ from PyQt5.QtCore import QSettings
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-import nanorpc
 from nanorpc.gui.window import Window
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -49,36 +48,6 @@ def window(qtbot: QtBot, qapp: QApplication, directory: Path, settings: QSetting
     qtbot.waitExposed(shown)
     yield shown
     shown.close()
-
-
-@pytest.fixture
-def service(directory: Path) -> Iterator[nanorpc.Server]:
-    """A running server with some methods."""
-    import threading
-
-    offered = nanorpc.Service("greeter")
-    release = threading.Event()
-
-    @offered.method(raw=True)
-    def hello(name: bytes) -> bytes:
-        return b"hello, " + name
-
-    @offered.method(raw=True)
-    def binary(request: bytes) -> bytes:
-        return b"\xff\x00" + request
-
-    @offered.method(raw=True)
-    def fail(request: bytes) -> bytes:
-        raise ValueError("no good")
-
-    @offered.method(raw=True)
-    def wait(request: bytes) -> bytes:
-        release.wait(60)
-        return b""
-
-    with nanorpc.Server(offered) as server:
-        yield server
-        release.set()
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def main() -> None:
         directory.mkdir(mode=0o700)
         settings = QSettings(str(Path(place) / "settings"), QSettings.IniFormat)
         settings.setValue("theme", theme)
-        window = Window(str(directory), settings)
+        window = Window(str(directory), settings, Path(place) / "runs")
         window.show()
         pictures = Pictures(window, suffix, Path(folder))
         servers = [*(start_go(directory, name) for name in ("orders", "images", "search")), start_python(directory)]

@@ -13,13 +13,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QPoint, Qt, QTimer
-from PyQt5.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit
+from PyQt5.QtCore import QPoint, QSettings, Qt, QTimer
+from PyQt5.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QSplitterHandle,
+    QTabBar,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from nanorpc.gui.call.fields import Field, TextField
 from nanorpc.gui.call.request import Mode
 from nanorpc.gui.call_screen import CallScreen
+from nanorpc.gui.servers_screen import ServersScreen
+from nanorpc.gui.window import Window
 
 LIMIT = 60_000  # ms
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,6 +105,7 @@ def test_a_form_is_made_from_the_signature(typed: CallScreen, qtbot: QtBot) -> N
         "on": QCheckBox,
         **dict.fromkeys(["colour", "size"], QComboBox),
     }
+    assert field(typed, "item").word() == '{"name": "", "price": 0.0, "tags": [], "picture": ""}'
     assert all(one.editor.accessibleName() for one in typed.payload.form.fields)
     assert typed.target.about.text() == "Return all that it gets, as text. → dict[str, Any]"
     assert "everything(count: int" in typed.target.about.toolTip()
@@ -338,6 +352,81 @@ def test_what_is_copied_runs(typed: CallScreen, qtbot: QtBot) -> None:
     command.trigger()
     assert typed.summary.text().startswith("Not copied")
     assert QApplication.clipboard().text() == line
+
+
+def test_keyboard(typed_server: subprocess.Popen[str], qtbot: QtBot, directory: Path, settings: QSettings) -> None:
+    """Without the mouse: from the list of servers to a call, sent and cancelled."""
+    window = Window(str(directory), settings)
+    qtbot.addWidget(window)
+    with qtbot.waitActive(window):
+        window.show()
+        window.activateWindow()
+    qtbot.keyClick(window, Qt.Key_4, Qt.ControlModifier)
+    servers, call = window.servers, window.call
+    assert window.current is servers
+    qtbot.waitUntil(lambda: servers.sorted.rowCount() == 1 and servers.model.index(0, 2).data() != "–", timeout=LIMIT)
+    qtbot.keyClick(servers, Qt.Key_F, Qt.ControlModifier)
+    assert servers.filter.hasFocus()
+    qtbot.keyClicks(servers.filter, "none like that")
+    qtbot.keyClick(servers.filter, Qt.Key_Escape)
+    assert servers.filter.text() == ""
+    servers.table.setFocus()
+    qtbot.keyClick(servers.table, Qt.Key_Down)
+    qtbot.keyClick(servers.table, Qt.Key_Return)
+    assert servers.detail.isVisible()
+    qtbot.keyClick(servers.detail.tree, Qt.Key_Escape)
+    assert servers.table.isVisible()
+    qtbot.keyClick(servers.table, Qt.Key_Return)
+    assert servers.detail.tree.hasFocus()
+    servers.detail.tree.setCurrentIndex(servers.detail.methods.find("pause"))
+    qtbot.keyClick(servers.detail.tree, Qt.Key_Return)
+    assert window.current is call
+    qtbot.waitUntil(lambda: call.target.info.kind == "typed" and bool(call.payload.form.fields), timeout=LIMIT)
+    assert call.target.info.name == "pause"
+    editor = field(call, "seconds").editor
+    editor.setFocus()
+    qtbot.keyClick(editor, Qt.Key_A, Qt.ControlModifier)
+    qtbot.keyClicks(editor, "3000")
+    call.timeout.setValue(3600)
+    qtbot.keyClick(editor, Qt.Key_Return, Qt.ControlModifier)
+    assert call.cancel_button.isEnabled()
+    qtbot.wait(200)
+    qtbot.keyClick(editor, Qt.Key_Escape)
+    assert call.summary.text() == "Cancelled"
+    qtbot.keyClick(editor, Qt.Key_A, Qt.ControlModifier)
+    qtbot.keyClicks(editor, "0.01")
+    qtbot.keyClick(editor, Qt.Key_R, Qt.ControlModifier)  # runs what the screen is there for
+    qtbot.waitUntil(lambda: call.result.text.toPlainText() == "rested", timeout=LIMIT)
+    choose(call, qtbot, "reverse")
+    text = call.payload.texts[Mode.TEXT].edit
+    text.setFocus()
+    qtbot.keyClicks(text, "abc")
+    qtbot.keyClick(text, Qt.Key_Enter, Qt.ControlModifier)
+    qtbot.waitUntil(lambda: call.result.text.toPlainText() == "cba", timeout=LIMIT)
+    assert text.toPlainText() == "abc", "the key is not the text's"
+    with qtbot.waitSignal(call.message, timeout=LIMIT):
+        qtbot.keyClick(call, Qt.Key_F5)
+    window.close()
+
+
+def test_everything_that_takes_the_focus_has_a_name(typed: CallScreen, qtbot: QtBot, directory: Path) -> None:
+    choose(typed, qtbot, "everything")
+    send(typed, qtbot)
+    choose(typed, qtbot, "add")
+    servers = ServersScreen(str(directory))
+    qtbot.addWidget(servers)
+    nameless = []
+    for screen in (typed, servers):
+        named = {label.buddy() for label in screen.findChildren(QLabel)}
+        for widget in screen.findChildren(QWidget):
+            part_of_another = isinstance(widget, QSplitterHandle | QTabBar) or isinstance(widget.parent(), QComboBox | QAbstractSpinBox)
+            part_of_another = part_of_another or (widget.parent() is not None and isinstance(widget.parent().parent(), QComboBox))
+            if widget.focusPolicy() == Qt.NoFocus or widget.objectName().startswith("qt_") or part_of_another:
+                continue
+            text = widget.text() if isinstance(widget, QAbstractButton) else ""
+            if not (widget.accessibleName() or text or widget in named):
+                nameless.append(f"{type(widget).__name__} in {type(widget.parent()).__name__}")
+    assert not nameless
 
 
 def test_event_loop_goes_on_during_calls(typed: CallScreen, qtbot: QtBot) -> None:

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QSettings, QTimer
+from PyQt5.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 import nanorpc
@@ -27,16 +27,6 @@ LIMIT = 60_000  # ms
 ROOT = Path(__file__).resolve().parents[3]
 SERVERS = 12
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def window(qtbot: QtBot, directory: Path, settings: QSettings) -> Iterator[Window]:
-    window = Window(str(directory), settings)
-    qtbot.addWidget(window)
-    window.resize(1000, 650)
-    window.show()
-    yield window
-    window.close()
 
 
 def threads() -> int:
