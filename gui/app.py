@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import traceback
@@ -28,6 +29,8 @@ def run(directory: str | None, screen: str | None) -> int:
     wake.timeout.connect(lambda: None)
     wake.start(200)
     window.show()
+    gc.collect()
+    gc.freeze()  # what has been imported stays: to look through it again and again would hold the window up, for 50 ms each time
     return int(application.exec_())
 
 

@@ -76,6 +76,7 @@ class BenchmarkScreen(Screen):
         self._splitter.setSizes([500, 140])
         self._splitter.setChildrenCollapsible(False)
         self.table.fit(SAMPLES)
+        self.table.horizontalHeader().setStretchLastSection(False)
         self.table.setMinimumHeight(84)
         right = QWidget()
         layout = QVBoxLayout(right)

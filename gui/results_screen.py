@@ -70,6 +70,7 @@ class ResultsScreen(Screen):
         self.model = RatiosModel()
         self.table = Table(SortProxy(self.model, SORT_ROLE), "Figures and ratios")
         self.table.fit(SAMPLES)
+        self.table.horizontalHeader().setStretchLastSection(False)
         self._arrange()
         self._show()
 

@@ -18,7 +18,7 @@ class Screen(QWidget):
     """For the status bar."""
 
     title = ""
-    """On its tab, with its mnemonic."""
+    """On its tab, and in the menu, with its mnemonic there."""
 
     def activated(self) -> None:
         """It is shown from now on: it may draw and poll."""

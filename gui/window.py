@@ -59,7 +59,7 @@ class Window(QMainWindow):
         self._tabs.setDocumentMode(True)
         self._tabs.setAccessibleName("Screens")
         for screen in self.screens.values():
-            self._tabs.addTab(screen, screen.title)
+            self._tabs.addTab(screen, screen.title.replace("&", ""))  # Alt with a letter is for what is on a screen
             screen.message.connect(self.statusBar().showMessage)
         self.setCentralWidget(self._tabs)
         self.statusBar().showMessage("Ready")

@@ -13,12 +13,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from nanorpc.bench import Case
 from nanorpc.gui.bench.timeline import Point
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import calls_text, decades, time_axis
+from nanorpc.gui.plots.chart import calls_text, decades, time_axis, widen
 from nanorpc.gui.theme import Series
 from nanorpc.units import time_text
 
 _RARE = 1e-3  # times that fewer of the calls took do not widen the axis, which would squeeze the rest
 _FIRST = (100.0, 1e6)  # ns
+_NARROW = (1000.0, 1e5)  # the same, before there is anything: it widens
 _MOST_POINTS = 400
 _BUCKET = 2 ** (1 / 16)  # the ratio of a bucket's bounds
 
@@ -30,13 +31,21 @@ class LiveView:
     transports: Sequence[str]
     cases: Mapping[str, Case]
     points: Mapping[str, Sequence[Point]]
-    seconds: float
-    """Since the start."""
+    end_s: float
+    """Of the axis of time: see :func:`end_of`."""
     at: str
     """Which size and load, as text."""
 
 
-class OverTime(Chart[LiveView]):
+class _Live(Chart[LiveView]):
+    """Axes whose limits widen while figures come in, and begin anew with another size or load."""
+
+    def structure(self, data: LiveView) -> Hashable:
+        """Which size and load."""
+        return data.at
+
+
+class OverTime(_Live):
     """The p50 of what has come since the last look, and its p99, faint."""
 
     def build(self, axes: Axes, data: LiveView, series: dict[str, Series]) -> list[Any]:
@@ -44,7 +53,7 @@ class OverTime(Chart[LiveView]):
         self._axes = axes
         axes.set_title("Round trip over time (s since the start): p50, and p99 faint")
         time_axis(axes.yaxis)
-        axes.set_ylim(*_FIRST)
+        axes.set_ylim(*_NARROW)
         self._lines = {
             name: axes.plot([], [], color=s.colour, marker=s.marker, linestyle=s.dash, markersize=3.5, linewidth=1.2)[0] for name, s in series.items()
         }
@@ -66,12 +75,13 @@ class OverTime(Chart[LiveView]):
             values += p50 + p99
             hovers.append(Hover(self._axes, name, x, p50, lambda s, ns: f"p50 {time_text(ns)} at {s:.1f} s"))
             hovers.append(Hover(self._axes, name, x, p99, lambda s, ns: f"p99 {time_text(ns)} at {s:.1f} s"))
-        self._axes.set_ylim(*decades(values, _FIRST))
-        self._axes.set_xlim(0, _step(data.seconds))
+        if values:
+            widen(self._axes.yaxis, *decades(values, _FIRST))
+        self._axes.set_xlim(0, data.end_s)
         return hovers
 
 
-class Distribution(Chart[LiveView]):
+class Distribution(_Live):
     """How the times are spread."""
 
     def build(self, axes: Axes, data: LiveView, series: dict[str, Series]) -> list[Any]:
@@ -79,7 +89,7 @@ class Distribution(Chart[LiveView]):
         self._axes = axes
         axes.set(xlabel="round trip", title="Distribution")
         time_axis(axes.xaxis)
-        axes.set(xlim=_FIRST, ylim=(0, 0.5))
+        axes.set(xlim=_NARROW, ylim=(0, 0.3))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
         self._steps = {
@@ -99,17 +109,14 @@ class Distribution(Chart[LiveView]):
             common += [upper for upper, share in zip(x, shares, strict=True) if share > _RARE]
             top = max([top, *shares])
             hovers.append(Hover(self._axes, name, x, shares, lambda ns, share: f"{share * 100:.2g} % of the calls took about {time_text(ns)}"))
-        self._axes.set_xlim(*decades(common, _FIRST))
-        self._axes.set_ylim(0, math.ceil(top * 12) / 10 or 0.5)
+        if common:
+            widen(self._axes.xaxis, *decades(common, _FIRST))
+        widen(self._axes.yaxis, 0, min(math.ceil(top * 11) / 10, 1.02))
         return hovers
 
 
-class Rates(Chart[LiveView]):
+class Rates(_Live):
     """Calls a second, as bars."""
-
-    def structure(self, data: LiveView) -> Hashable:
-        """A bar for each transport."""
-        return tuple(data.transports)
 
     def build(self, axes: Axes, data: LiveView, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
@@ -130,7 +137,8 @@ class Rates(Chart[LiveView]):
         """Set the lengths."""
         rates = [data.cases[name].calls_per_s if name in data.cases else 0.0 for name in self._names]
         most = _nice(max(rates, default=0) * 1.6)
-        self._axes.set_xlim(0, most)
+        widen(self._axes.xaxis, 0, most)
+        most = self._axes.get_xlim()[1]
         hovers = []
         for i, (name, value) in enumerate(zip(self._names, rates, strict=True)):
             self._bars[i].set_width(value)
@@ -169,11 +177,11 @@ def _outline(x: Sequence[int], shares: Sequence[float]) -> tuple[list[float], li
     return [*corners, *corners[-1:]], [*heights, *([0.0] if heights else [])]
 
 
-def _step(seconds: float) -> float:
+def end_of(seconds: float) -> float:
     """Return the end of an axis of seconds, which seldom moves."""
     end = 10.0
     while end < seconds:
-        end *= 1.5
+        end *= 2
     return math.ceil(end)
 
 

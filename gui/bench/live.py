@@ -6,7 +6,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QSplitter, QVBoxLayout, QWidget
 
 from nanorpc.bench import Snapshot
-from nanorpc.gui.bench.charts import Distribution, LiveCharts, LiveView, OverTime, Rates
+from nanorpc.gui.bench.charts import Distribution, LiveCharts, LiveView, OverTime, Rates, end_of
 from nanorpc.gui.bench.plan import Plan, is_python
 from nanorpc.gui.bench.timeline import Timeline
 from nanorpc.gui.plots import PlotWidget
@@ -14,6 +14,7 @@ from nanorpc.gui.record import Load, load_text
 from nanorpc.gui.theme import Theme
 from nanorpc.units import size_text
 
+_SLOW = 250  # ms from a picture of what hardly moves to the next
 _EMPTY = "Round trips are drawn here while they are measured."
 
 
@@ -32,12 +33,13 @@ class LivePlots(QWidget):
         self.load_box.setToolTip("the number of calls in flight, and the rate, that are drawn")
         self.over_time: PlotWidget[LiveView] = PlotWidget(LiveCharts([OverTime()], legend=True, bottom=24), "Round trip over time", _EMPTY)
         self.spread: PlotWidget[LiveView] = PlotWidget(
-            LiveCharts([Distribution(), Rates()], legend=False, bottom=40), "Distribution, and calls a second"
+            LiveCharts([Distribution(), Rates()], legend=False, bottom=40), "Distribution, and calls a second", interval=_SLOW
         )
         self._plan: Plan | None = None
         self._loads: list[Load] = []
         self._timeline = Timeline()
         self._snapshot: Snapshot | None = None
+        self._view: LiveView | None = None
         self._chosen_by_user = False
         for box in (self.size_box, self.load_box):
             box.currentIndexChanged.connect(lambda _: self._draw())
@@ -106,6 +108,9 @@ class LivePlots(QWidget):
         }
         points = {name: self._timeline.points((name, size, *((1, 0.0) if is_python(name) else load))) for name in plan.transports}
         elapsed = self._snapshot.elapsed_s if self._snapshot else 0.0
-        view = LiveView(plan.transports, cases, points, elapsed, f"{size_text(size)}, {load_text(load)}")
+        view = LiveView(plan.transports, cases, points, end_of(elapsed), f"{size_text(size)}, {load_text(load)}")
+        if view == self._view:
+            return  # another size or load is being measured
+        self._view = view
         self.over_time.show_data(view)
         self.spread.show_data(view)

@@ -42,6 +42,11 @@ SAMPLES = ["nanorpc-batch", "64 KiB", "16 in flight", "99.9 µs", "99.9 µs – 
 TITLES = [column.title for column in _COLUMNS]
 
 
+def alignment(column: int) -> int:
+    """Return how a column of figures is aligned, after the first, which has names."""
+    return int((Qt.AlignRight if column else Qt.AlignLeft) | Qt.AlignVCenter)
+
+
 class CasesModel(QAbstractTableModel):
     """A row for each case; figures change in place."""
 
@@ -82,6 +87,8 @@ class CasesModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """The columns' titles."""
+        if orientation == Qt.Horizontal and role == Qt.TextAlignmentRole:
+            return alignment(section)
         return TITLES[section] if orientation == Qt.Horizontal and role == Qt.DisplayRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
@@ -91,6 +98,4 @@ class CasesModel(QAbstractTableModel):
             return column.text(case)
         if role == SORT_ROLE:
             return column.value(case)
-        if role == Qt.TextAlignmentRole and index.column():
-            return int(Qt.AlignRight | Qt.AlignVCenter)
-        return None
+        return alignment(index.column()) if role == Qt.TextAlignmentRole else None

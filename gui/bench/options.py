@@ -161,6 +161,8 @@ class OptionsPanel(QWidget):
         self.rounds.setValue(plan.rounds)
         self.spin.setCurrentText(plan.spin)
         self.pin.setChecked(plan.pin)
+        for line in (self.sizes, self.inflight, self.rates):
+            line.setCursorPosition(0)  # its beginning is seen
         self._filling = False
         self._changed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -35,10 +36,11 @@ EXPLAINED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def python_contenders() -> dict[str, Contender]:
+@cache
+def python_contenders() -> Mapping[str, Contender]:
     """Return Python's own that are installed, by their names as transports. The floor is left out: it is that of Go."""
     echo = [contender for contender in CONTENDERS if contender.case == "echo" and contender.name != "limit"]
-    return {_PYTHON + contender.name: contender for contender in echo if contender.installed()}
+    return MappingProxyType({_PYTHON + contender.name: contender for contender in echo if contender.installed()})
 
 
 def is_python(transport: str) -> bool:
@@ -65,7 +67,7 @@ class Plan:
     inflight: Sequence[int] = (1,)
     rates: Sequence[float] = ()
     """Calls a second; a closed loop if there are none."""
-    duration_ms: int = 170
+    duration_ms: int = 150
     """For each transport, size and round."""
     rounds: int = 5
     warmup_ms: int = 50

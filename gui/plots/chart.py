@@ -53,6 +53,13 @@ class Charts(Renderer[Data]):
         return [hover for chart in self._charts for hover in chart.update(data)]
 
 
+def widen(axis: Any, low: float, high: float) -> None:
+    """Widen the limits of an axis as needed. They do not narrow: limits that go to and fro draw all anew each time."""
+    least, most = axis.get_view_interval()
+    if low < least or high > most:
+        axis.axes.set(**{f"{axis.axis_name}lim": (min(low, least), max(high, most))})
+
+
 def time_axis(axis: Any) -> None:
     """Make an axis one of times in ns, on a logarithmic scale."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})

@@ -17,7 +17,6 @@ from nanorpc.gui.workers import Workers
 
 _NEAR = 28.0  # pixels from a point, in which the mouse finds it
 _RING = 5.0  # pixels
-_INTERVAL = 60  # ms from a picture to the next
 
 # One thread draws all plots: matplotlib's settings are the process's, and with one at a time the window gets its turn.
 _DRAWING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nanorpc-plots")
@@ -29,12 +28,13 @@ class PlotWidget(QWidget, Generic[Data]):
     :param renderer: belongs to the widget, which uses it in a thread of its own.
     :param name: for people who cannot see it.
     :param placeholder: shown while there are no data.
+    :param interval: ms from a picture to the next at least.
     """
 
     hovered = pyqtSignal(str)
     """What is at the point under the mouse, or empty."""
 
-    def __init__(self, renderer: Renderer[Data], name: str, placeholder: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, renderer: Renderer[Data], name: str, placeholder: str = "", interval: int = 60, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.renderer = renderer
         """To be used elsewhere only while :attr:`idle`."""
@@ -53,7 +53,7 @@ class PlotWidget(QWidget, Generic[Data]):
         """The line and the point under the mouse."""
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(_INTERVAL)
+        self._pause.setInterval(interval)
         self._pause.timeout.connect(self._draw)
 
     @property

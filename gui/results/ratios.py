@@ -10,7 +10,7 @@ from typing import Any
 from PyQt5.QtCore import QAbstractTableModel, QModelIndex, Qt
 
 from nanorpc.bench import Case
-from nanorpc.gui.bench.live_table import SORT_ROLE
+from nanorpc.gui.bench.live_table import SORT_ROLE, alignment
 from nanorpc.gui.bench.plan import uds_of
 from nanorpc.gui.record import Load, Record, load_text
 from nanorpc.units import size_text, time_text
@@ -161,6 +161,8 @@ class RatiosModel(QAbstractTableModel):
         """The columns' titles."""
         if orientation != Qt.Horizontal:
             return None
+        if role == Qt.TextAlignmentRole:
+            return alignment(section)
         return {Qt.DisplayRole: _COLUMNS[section].title, Qt.ToolTipRole: _COLUMNS[section].tip or None}.get(Qt.ItemDataRole(role))
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
@@ -170,6 +172,4 @@ class RatiosModel(QAbstractTableModel):
             return column.text(row)
         if role == SORT_ROLE:
             return column.value(row)
-        if role == Qt.TextAlignmentRole and index.column():
-            return int(Qt.AlignRight | Qt.AlignVCenter)
-        return None
+        return alignment(index.column()) if role == Qt.TextAlignmentRole else None
