@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from PyQt5.QtCore import QModelIndex, QSettings, Qt, QTimer
 from PyQt5.QtGui import QKeySequence
@@ -25,6 +26,7 @@ from nanorpc.gui.call.failure import heading
 from nanorpc.gui.call.history import CALL, Entry, HistoryModel, middle
 from nanorpc.gui.call.latency import times_text
 from nanorpc.gui.call.payload import Payload
+from nanorpc.gui.call.request import Call
 from nanorpc.gui.call.result import Result
 from nanorpc.gui.call.run import Outcome, Run
 from nanorpc.gui.call.snippets import as_command, as_python
@@ -212,10 +214,10 @@ class CallScreen(Screen):
         """Put the call on the clipboard, as a command for a shell."""
         self._copy(as_command, "Copied as command line")
 
-    def _copy(self, form: object, said: str) -> None:
+    def _copy(self, form: Callable[[Call, str | None], str], said: str) -> None:
         call = self.payload.call(self.target.service.currentText().strip(), self.timeout.value(), 1)
         try:
-            text = form(call, None if self._directory is None else os.fspath(self._directory))  # type: ignore[operator]
+            text = form(call, None if self._directory is None else os.fspath(self._directory))
         except (Mistake, OSError) as error:
             self._say(f"Not copied: {error}")
             return

@@ -8,9 +8,11 @@ import math
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nanorpc.client import Client
+from nanorpc.commands.arguments import Mistake
 from nanorpc.gui.call.request import Call, Mode
 
 _LONGEST_WORD = 100_000
@@ -18,8 +20,8 @@ _LONGEST_WORD = 100_000
 
 
 def as_python(call: Call, directory: str | None) -> str:
-    """Return a program that makes a call once and prints its result. May read files. Raises what :meth:`Call.payload` does."""
-    call.payload()  # what cannot be called is not copied either
+    """Return a program that makes a call once and prints its result. Raises what :meth:`Call.payload` does."""
+    _check(call)
     imports = ["import nanorpc"]
     name = call.info.name
     if call.has_arguments:
@@ -47,17 +49,26 @@ def as_python(call: Call, directory: str | None) -> str:
 
 def as_command(call: Call, directory: str | None) -> str:
     """Return a command for a shell that makes a call once and prints its result. Raises what :meth:`Call.payload` does."""
-    payload = call.payload()  # also where words will do, for the same reason
+    _check(call)
     if call.has_arguments and call.typed:
         words, options = _words(call)
         if all(len(word.encode()) <= _LONGEST_WORD for word in (*words, *options)):
             return _command(call, directory, options, words)
     if call.mode is Mode.FILE:
         return _command(call, directory, [f"--file={call.text}"])
+    payload = call.payload()
     if call.mode is Mode.TEXT and b"\0" not in payload and len(payload) <= _LONGEST_WORD:
         return _command(call, directory, [f"--data={call.text}"])
     octal = "".join(f"\\{byte:03o}" for byte in payload)
     return f"printf '{octal}' | {_command(call, directory, ['--file=-'])}"
+
+
+def _check(call: Call) -> None:
+    """Raise what the call would: what cannot be called is not copied either. A file that is sent as it is is not read for that."""
+    if call.mode is not Mode.FILE:
+        call.payload()
+    elif not Path(call.text).is_file():
+        raise Mistake(f"There is no file {call.text!r}")
 
 
 def _command(call: Call, directory: str | None, options: Sequence[str], words: Sequence[str] = ()) -> str:

@@ -33,6 +33,9 @@ _AGAIN = 3.0
 _DIALS = 32
 """How many connections may wait for their servers at once: each takes a thread."""
 
+_FOR_EVER = float("inf")
+"""A timeout; None would be that of the connection."""
+
 Result = TypeVar("Result")
 
 
@@ -204,6 +207,3 @@ class _Watch:
             return await task
         finally:
             task.cancel()
-
-
-_FOR_EVER = float("inf")
