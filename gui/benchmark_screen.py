@@ -106,7 +106,8 @@ class BenchmarkScreen(Screen):
 
     def refresh(self) -> None:
         """Look at the machine again."""
-        self.preflight.look()
+        if not self.running:  # which would be what makes it busy
+            self.preflight.look()
 
     def primary(self) -> None:
         """Start a benchmark of what is chosen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def _governor() -> Finding:
 
 
 def busy(before: tuple[int, int] | None = None, after: tuple[int, int] | None = None) -> Finding:
-    """Check how much CPU time is taken. The arguments are what :func:`cpu_time` returns, a while apart; by default it is looked at."""
+    """Check how much CPU time others take. The arguments are what :func:`cpu_time` returns, a while apart; by default it is looked at."""
     if before is None or after is None:
         before = cpu_time()
         time.sleep(_LOOK)
@@ -41,12 +42,13 @@ def busy(before: tuple[int, int] | None = None, after: tuple[int, int] | None = 
     return ok("load", found)
 
 
-def cpu_time(text: str | None = None) -> tuple[int, int]:
-    """Return the machine's CPU time that was used, and all of it, from the text of /proc/stat."""
+def cpu_time(text: str | None = None, own: float | None = None) -> tuple[int, int]:
+    """Return the machine's CPU time that others have used, and all of it, from the text of /proc/stat and the seconds that this process has used."""
     line = (Path("/proc/stat").read_text() if text is None else text).partition("\n")[0]
+    ours = round((time.process_time() if own is None else own) * os.sysconf("SC_CLK_TCK"))
     user, nice, system, idle, iowait, irq, softirq, steal, *_ = (int(number) for number in line.split()[1:])
     used = user + nice + system + irq + softirq + steal
-    return used, used + idle + iowait
+    return used - ours, used + idle + iowait
 
 
 def summary(findings: list[Finding]) -> tuple[str, Verdict]:

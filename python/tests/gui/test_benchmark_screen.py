@@ -139,7 +139,7 @@ def test_preflight_says_what_spoils_figures(screen: BenchmarkScreen, qtbot: QtBo
     assert busy((0, 0), (90, 100)).verdict.value == "warning"
     assert "90 %" in busy((0, 0), (90, 100)).found
     assert busy((0, 0), (5, 100)).verdict.value == "ok"
-    assert cpu_time("cpu  1 2 3 40 5 6 7 8 0 0\ncpu0 …") == (27, 72)
+    assert cpu_time("cpu  100 2 3 40 5 6 7 8 0 0\ncpu0 …", own=0.5) == (126 - 50, 171)
 
 
 def test_closing_the_window_ends_the_run(qtbot: QtBot, directory: Path, settings: QSettings) -> None:
