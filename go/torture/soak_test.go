@@ -175,11 +175,12 @@ type line struct {
 	scatter     float64 // standard deviation of the distances from the line
 	smallest    float64
 	largest     float64
+	tenths      []float64 // the mean of each tenth of the time: what climbs does so in most of them, what is noise does not
 }
 
 // String returns the line's figures.
 func (l line) String() string {
-	return fmt.Sprintf("%.2f from %.2f to %.2f, %+.3f/h, scatter %.2f", l.mean, l.smallest, l.largest, l.slope, l.scatter)
+	return fmt.Sprintf("%.2f from %.2f to %.2f, %+.3f/h, scatter %.2f, by tenths %.2f", l.mean, l.smallest, l.largest, l.slope, l.scatter, l.tenths)
 }
 
 func lineThrough(samples []sample, value func(sample) float64) line {
@@ -206,6 +207,16 @@ func lineThrough(samples []sample, value func(sample) float64) line {
 		l.scatter += d * d / n
 	}
 	l.scatter = math.Sqrt(l.scatter)
+	for i := range 10 {
+		some := samples[i*len(samples)/10 : (i+1)*len(samples)/10]
+		sum := 0.0
+		for _, s := range some {
+			sum += value(s)
+		}
+		if len(some) > 0 {
+			l.tenths = append(l.tenths, sum/float64(len(some)))
+		}
+	}
 	return l
 }
 
