@@ -436,10 +436,11 @@ def dial(
     timeout: float,
     spin: str,
     registry: ErrorRegistry | None,
+    seals: bool = False,
     given_up: threading.Event | None = None,
 ) -> Channel:
     """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
-    dialling = _Dialling(service, service_directory(directory), spin, nanoseconds(timeout))
+    dialling = _Dialling(service, service_directory(directory), spin, nanoseconds(timeout), seals)
     result = -Status.PENDING
     while result == -Status.PENDING:
         result = dialling.wait()
@@ -453,11 +454,11 @@ class _Dialling:
 
     _attempts: Sequence[int] = ()  # one
 
-    def __init__(self, service: str, directory: str, spin: str, timeout: int) -> None:
+    def __init__(self, service: str, directory: str, spin: str, timeout: int, seals: bool) -> None:
         self._core = core()
         self._attempts = attempts = list[int]()
         # An exception after that finds the number in the list: there is no step of the interpreter between.
-        attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,)))
+        attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,), (int(seals),)))
         checked(self._attempts[0])
 
     def wait(self) -> int:
