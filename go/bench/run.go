@@ -125,6 +125,7 @@ func (r *Run) Snapshot() Snapshot {
 		times := make([]distribution, len(c.samples))
 		for i, s := range c.samples {
 			times[i] = s.times
+			row.RoundP50NS = append(row.RoundP50NS, s.p50)
 		}
 		row.Distribution = buckets(times)
 		s.Cases = append(s.Cases, row)
@@ -151,6 +152,7 @@ func (r *Run) result(c caseState) Result {
 		SizeBytes: c.size,
 		Clients:   r.config.Clients,
 		Inflight:  r.config.Inflight,
+		Rate:      r.config.Rate,
 		Rounds:    len(c.samples),
 	}
 	result.summarise(c.samples)
