@@ -7,6 +7,7 @@ import (
 
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/rendezvous"
 )
 
 // dials are the attempts to connect, and what has come of them, until DialEnd.
@@ -22,8 +23,9 @@ type dial struct {
 	number int64
 }
 
-// Dial begins to connect to a service, and returns the number of the attempt, or a failure with a text. It does not block. The timeout is in ns.
-func Dial(service, directory, spin string, timeout int64) int64 {
+// Dial begins to connect to a service, and returns the number of the attempt, or a failure with a text. It does not block. The timeout is in ns; with
+// seals other than 0, the connection's memory has to be sealed.
+func Dial(service, directory, spin string, timeout, seals int64) int64 {
 	policy, err := futex.ParsePolicy(spin)
 	if err != nil {
 		return failure(err)
@@ -32,7 +34,7 @@ func Dial(service, directory, spin string, timeout int64) int64 {
 	d := &dial{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
-		d.client, d.err = endpoint.Dial(ctx, directory, service, policy)
+		d.client, d.err = endpoint.DialTrusting(ctx, directory, service, policy, rendezvous.Trust{Seals: seals != 0})
 	}()
 	return dials.add(d)
 }

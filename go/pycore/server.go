@@ -22,8 +22,8 @@ type server struct {
 	calls    table[*detached]
 }
 
-// ServerNew returns the number of a server that does not listen yet, or a failure with a text. Sizes are in bytes.
-func ServerNew(service, directory, spin string, arena, maxPayload int64) int64 {
+// ServerNew returns the number of a server that does not listen yet, or a failure with a text. Sizes are in bytes; with seals other than 0, clients' memory is sealed.
+func ServerNew(service, directory, spin string, arena, maxPayload, seals int64) int64 {
 	policy, err := futex.ParsePolicy(spin)
 	if err != nil {
 		return failure(err)
@@ -36,6 +36,7 @@ func ServerNew(service, directory, spin string, arena, maxPayload int64) int64 {
 		Directory: directory,
 		Layout:    layout,
 		Spin:      policy,
+		Seals:     seals != 0,
 		Logger:    slog.New(slog.DiscardHandler),
 		TellEnded: true,
 	})})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -387,13 +387,14 @@ class Channel:
         """End the connection. Closing again does nothing."""
         if self._forgotten:
             return
-        if not forked():  # else the connection is the parent's
-            self.core.pycore_ClientClose(self.handle)  # first: an exception that ends this leaves no connection that says it is closed
+        if forked():  # the connection is the parent's, and a thread of that may have held the lock
+            self.closed = True
+            return
+        self.core.pycore_ClientClose(self.handle)  # first: an exception that ends this leaves no connection that says it is closed
         with self._lock:
             self.closed = self._returning = True
-        if not forked():
-            self.drop_idle()
-            self._forget_if_unused()
+        self.drop_idle()
+        self._forget_if_unused()
 
     def __del__(self) -> None:
         self.close()  # again, if it has been closed: an exception may have ended that halfway
@@ -435,10 +436,11 @@ def dial(
     timeout: float,
     spin: str,
     registry: ErrorRegistry | None,
+    seals: bool = False,
     given_up: threading.Event | None = None,
 ) -> Channel:
     """Connect. Blocks for up to ``timeout`` seconds, or until it is given up; signals are handled meanwhile. See :func:`nanorpc.connect`."""
-    dialling = _Dialling(service, service_directory(directory), spin, nanoseconds(timeout))
+    dialling = _Dialling(service, service_directory(directory), spin, nanoseconds(timeout), seals)
     result = -Status.PENDING
     while result == -Status.PENDING:
         result = dialling.wait()
@@ -450,11 +452,13 @@ def dial(
 class _Dialling:
     """An attempt to connect, and the connection that has come of it: it ends with this object, if it has not ended before."""
 
-    def __init__(self, service: str, directory: str, spin: str, timeout: int) -> None:
+    _attempts: Sequence[int] = ()  # one
+
+    def __init__(self, service: str, directory: str, spin: str, timeout: int, seals: bool) -> None:
         self._core = core()
-        self._attempts: list[int] = []
+        self._attempts = attempts = list[int]()
         # An exception after that finds the number in the list: there is no step of the interpreter between.
-        self._attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,)))
+        attempts.extend(map(self._core.pycore_Dial, (service,), (directory,), (spin,), (timeout,), (int(seals),)))
         checked(self._attempts[0])
 
     def wait(self) -> int:
@@ -463,5 +467,5 @@ class _Dialling:
         return result
 
     def __del__(self) -> None:
-        if not _loader.forked_after_load:
+        if self._attempts and not _loader.forked_after_load:
             deque(map(self._core.pycore_DialEnd, self._attempts), 0)  # at once, also if there is an exception of a signal's handler

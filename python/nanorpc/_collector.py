@@ -42,7 +42,6 @@ class _Call:
 def collector_of(channel: Channel) -> Collector:
     """Return the collector of a connection, which has one, made when it is first needed."""
     if channel.collector is None:
-        check_fork()
         # In a thread, where no signal ends it halfway: the core would go on telling a collector that nobody has.
         failed: list[BaseException] = []
         maker = threading.Thread(target=_make, args=(channel, failed), name=f"nanorpc-{channel.service}-collector", daemon=True)
@@ -79,7 +78,11 @@ class Collector:
         self._over: deque[tuple[_Call, Any]] = deque()  # calls that have been taken, with the reply or an exception
         self._deadlines: list[tuple[int, Slot, _Call]] = []  # a heap
         self._pairs = array("q", bytes(16 * SLOTS))
-        checked(channel.core.pycore_ClientCollect(channel.handle, self._eventfd))
+        try:
+            checked(channel.core.pycore_ClientCollect(channel.handle, self._eventfd))
+        except BaseException:
+            os.close(self._eventfd)
+            raise
         self._thread = threading.Thread(target=self._run, name=f"nanorpc-{channel.service}-replies", daemon=True)
         channel.reap = self._reap
         self._thread.start()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nanorpc._channel import Channel
 from nanorpc._line import Line
+from nanorpc._loader import check_fork
 from nanorpc.errors import UnknownMethod
 from nanorpc.introspection import DESCRIBE, MethodInfo, ServiceInfo, decode
 
@@ -71,6 +72,7 @@ class Tools:
 
     def future(self, method: str, payload: Buffer | Parts, timeout: float | None, convert: Callable[[bytes], Any]) -> Future[Any]:
         """Make a call whose reply no thread waits for. Blocks only while all slots are in use, there is no room for the request, or no server."""
+        check_fork()  # before the import, which may wait for a thread that is not in a forked process
         from nanorpc._collector import collector_of
 
         end = None if timeout is None else time.monotonic() + timeout

@@ -151,6 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--workers", type=_count, default=4, metavar="N", help="threads that run methods (default: 4)")
     serving.add_argument("--traceback", action="store_true", help="send callers the tracebacks of exceptions, which tell of files and code")
     serving.add_argument("--pickle", action="store_true", help="accept and send pickled objects: only for clients that you trust")
+    sealing = "clients can make the memory shorter that they share with the server, which would end it"
+    serving.add_argument("--no-seals", dest="seals", action="store_false", help=sealing)
     serving.add_argument("--spin", choices=SPINS, default="adaptive", help="how to wait for calls (default: adaptive)")
     serving.add_argument("--arena", type=_size, default=1 << 30, metavar="SIZE", help="shared memory of a connection, each way (default: 1G)")
     serving.add_argument("--max-payload", type=_size, default=256 << 20, metavar="SIZE", help="the longest request and reply (default: 256M)")
@@ -229,7 +231,7 @@ def _call(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from nanorpc.commands import serve
 
-    how = serve.Options(options.workers, options.arena, options.max_payload, options.spin, options.traceback, options.pickle)
+    how = serve.Options(options.workers, options.arena, options.max_payload, options.spin, options.traceback, options.pickle, options.seals)
     return serve.run(options.target, options.directory, how, options.log, options.until_eof, options.quiet, options.json)
 
 

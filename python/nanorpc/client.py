@@ -41,6 +41,7 @@ def connect(
     errors: ErrorRegistry | None = None,
     pickle: bool = False,
     reconnect: float | None = None,
+    seals: bool = False,
 ) -> Client:
     """Connect to the server of a service. Blocks until it has answered; signals are handled meanwhile.
 
@@ -54,6 +55,7 @@ def connect(
     :param reconnect: go on with the next server when this one has gone. Calls in flight raise :class:`ServerGone` all the same, as they may have run;
         whoever calls next connects, and waits for a server so many seconds at most, or for its timeout if that is less. ``None``: all later calls
         raise :class:`ServerGone`. Connecting itself does not wait for a server that is not there yet.
+    :param seals: ask for memory that the server cannot make shorter, which would end this process with SIGBUS. Servers in Python give it unasked.
     :raises ServerNotFound: nobody serves this name.
     :raises NotAllowed: the server is another user's, or others can write to the directory.
     :raises SharedMemoryExhausted: /dev/shm has no room for the connection.
@@ -62,7 +64,7 @@ def connect(
     given_up = threading.Event()
 
     def attempt(seconds: float) -> Channel:
-        return dial(service, directory, seconds, spin, errors, given_up)
+        return dial(service, directory, seconds, spin, errors, seals, given_up)
 
     patience = checked_patience(reconnect)
     return Client(Line(attempt(CONNECT_TIMEOUT if timeout is None else timeout), attempt, patience, given_up), timeout, pickle)

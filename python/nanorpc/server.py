@@ -33,11 +33,22 @@ def serve(
     spin: str = "adaptive",
     traceback: bool = False,
     pickle: bool = False,
+    seals: bool = True,
 ) -> None:
     """Serve until SIGINT (Ctrl-C) or SIGTERM. Then calls in flight are answered, and nothing stays behind. See :class:`Server` for the parameters
     and :meth:`Server.run` for the rest.
     """
-    Server(service, workers=workers, directory=directory, arena=arena, max_payload=max_payload, spin=spin, traceback=traceback, pickle=pickle).run()
+    Server(
+        service,
+        workers=workers,
+        directory=directory,
+        arena=arena,
+        max_payload=max_payload,
+        spin=spin,
+        traceback=traceback,
+        pickle=pickle,
+        seals=seals,
+    ).run()
 
 
 class Server:
@@ -52,6 +63,8 @@ class Server:
     :param spin: ``"adaptive"``, ``"busy"`` or ``"none"``: how long the core waits for calls by spinning before it sleeps.
     :param traceback: callers get the tracebacks of exceptions: they tell of the server's files and code.
     :param pickle: accept and send by :mod:`pickle` what MessagePack does not know: only for clients that you trust.
+    :param seals: give clients memory that they cannot make shorter, which would end the server with SIGBUS. It does not count towards the limit of
+        /dev/shm: what connections take is bounded by the arena of each, and by the memory of the machine or of the control group.
     :raises InvalidOption: a number of workers that cannot be.
     """
 
@@ -66,11 +79,12 @@ class Server:
         spin: str = "adaptive",
         traceback: bool = False,
         pickle: bool = False,
+        seals: bool = True,
     ) -> None:
         if workers < 1:
             raise InvalidOption(f"workers={workers}: use at least 1")
         self._service = service
-        self._options = (service_directory(directory), spin, arena, max_payload)
+        self._options = (service_directory(directory), spin, arena, max_payload, int(seals))
         self._workers = workers
         self._traceback = traceback
         self._pickle = pickle
@@ -156,7 +170,7 @@ class _Running:
     def __init__(
         self,
         service: Service,
-        options: tuple[str, str, int, int],
+        options: tuple[str, str, int, int, int],
         methods: Mapping[str, Method],
         codec: Codec,
         workers: int,

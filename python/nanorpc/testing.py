@@ -56,6 +56,7 @@ class ServerOptions(TypedDict, total=False):
     spin: str
     traceback: bool
     pickle: bool
+    seals: bool
 
 
 class ServiceFailed(NanoRPCError):
@@ -158,7 +159,10 @@ class ServiceProcess:
         command = [sys.executable, "-m", "nanorpc", "serve", self._target, "--directory", self.directory, "--until-eof", "--quiet"]
         for name, value in {"traceback": True, **self._options}.items():
             option = "--" + name.replace("_", "-")
-            command += [option] * value if isinstance(value, bool) else [option, str(value)]
+            if name == "seals":
+                command += [] if value else ["--no-seals"]
+            else:
+                command += [option] * value if isinstance(value, bool) else [option, str(value)]
         return command
 
     def _started(self) -> str:

@@ -37,6 +37,7 @@ def connect(
     errors: ErrorRegistry | None = None,
     pickle: bool = False,
     reconnect: float | None = None,
+    seals: bool = False,
 ) -> Connecting:
     """Return a connection that is to be made to the server of a service, with ``async with`` or ``await``.
 
@@ -45,7 +46,7 @@ def connect(
     given_up = threading.Event()
 
     def attempt(seconds: float) -> Channel:
-        return dial(service, directory, seconds, spin, errors, given_up)
+        return dial(service, directory, seconds, spin, errors, seals, given_up)
 
     return Connecting(attempt, given_up, timeout, pickle, checked_patience(reconnect))
 

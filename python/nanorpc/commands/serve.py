@@ -26,6 +26,7 @@ class Options:
     spin: str
     traceback: bool
     pickle: bool
+    seals: bool
 
 
 def run(target: str, directory: str | None, options: Options, log: str, until_eof: bool, quiet: bool, as_json: bool) -> int:

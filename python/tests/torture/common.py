@@ -1,4 +1,6 @@
-"""What the programs here have in common. go/torture runs them, each with a number of trials; they print a line of JSON for each, and one at the end."""
+"""What the programs here have in common. go/torture runs them, each with a number of trials; they print a line of JSON for each, and one at the
+end.
+"""
 
 from __future__ import annotations
 
