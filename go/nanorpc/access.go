@@ -41,7 +41,7 @@ func WithServerUID(uid int) DialOption {
 // such memory, a client asks for it, and connects to no server that does not give it. It takes no time, but is memory that no limit of /dev/shm bounds. Between
 // different users it is always so.
 //
-// Without it, a server in Go survives a client that does so, but where goroutines other than the handler's read a request; clients, and servers in Python, do not.
+// Without it, a server in Go survives a client that does so, but where goroutines other than the handler's read a request; clients do not. Servers in Python give such memory unasked.
 func WithSeals() Option {
 	return option(func(s *settings) { s.trust.Seals = true })
 }
