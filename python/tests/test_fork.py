@@ -210,5 +210,5 @@ print("all right")
 
 @pytest.mark.parametrize("program", [SYNC, LEAVES, LOOP], ids=["sync", "leaves", "loop"])
 def test_after_a_fork(directory: Path, program: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, "-W", "ignore::ResourceWarning", "-c", program], capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stdout.splitlines()[-1:], done.stderr) == (0, ["all right"], ""), done.stderr[-3000:]
