@@ -54,12 +54,12 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
-	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 ./...
+	$(GO) test -count=1 $$($(GO) list ./... | grep -v /torture)
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
-	$(GO) test -count=1 -race ./...
+	$(GO) test -count=1 -race $$($(GO) list ./... | grep -v /torture)
 
 # Tests of what happens at the same time: each time it happens in another order.
 CONCURRENT := Cancel|CancelReachesHandler|CloseWithCallsInFlight|ShutdownServesCallsInFlight|DeadlineAndLateReply|QuickMethodThatTurnsSlow|ContextEndsWithTheCall|Go|GoDeadlinesAndLateReplies|GoWhenTheConnectionEnds|BatchWithLittleRoomForReplies|LoansWaitForRoom|HoardedLeases|ForgottenLeasesAreFound|MaxConcurrency.*|PoolConcurrently|Collector.*|Worker.*|StuckWorkers
