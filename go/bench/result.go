@@ -140,19 +140,25 @@ type Bucket struct {
 	UpperNS, Count int64
 }
 
-// buckets returns the sum of distributions, without empty buckets.
-func buckets(distributions []distribution) []Bucket {
-	var sum distribution
-	for _, d := range distributions {
-		for len(sum) < len(d) {
-			sum = append(sum, 0)
-		}
-		for k, n := range d {
-			sum[k] += n
-		}
+// plus returns the sum of two distributions, perhaps in the memory of the longer if the other is empty.
+func (d distribution) plus(other distribution) distribution {
+	if len(d) < len(other) {
+		d, other = other, d
 	}
+	if len(other) == 0 {
+		return d
+	}
+	sum := slices.Clone(d)
+	for k, n := range other {
+		sum[k] += n
+	}
+	return sum
+}
+
+// buckets returns those of the distribution that are not empty.
+func (d distribution) buckets() []Bucket {
 	result := []Bucket{}
-	for k, n := range sum {
+	for k, n := range d {
 		if n > 0 {
 			result = append(result, Bucket{UpperNS: int64(math.Exp2(float64(k) / bucketsPerOctave)), Count: n})
 		}

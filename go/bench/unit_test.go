@@ -124,7 +124,7 @@ func TestDistribution(t *testing.T) {
 		}
 	}
 	d := newDistribution(h)
-	got := buckets([]distribution{d, d, nil})
+	got := d.plus(d).plus(nil).buckets()
 	total, below := int64(0), int64(0)
 	for _, b := range got {
 		if b.UpperNS <= below {
