@@ -83,5 +83,13 @@ func (d *dial) close() {
 	}
 	d.once.Do(func() {}) // who asks DialWait just now gets no number
 	d.client.Close()
-	clients.take(d.number)
+	c, ok := clients.take(d.number)
+	if !ok {
+		return
+	}
+	for slot := range c.tickets { // which nobody can give back any more: they would keep the segment mapped
+		if ticket := c.tickets[slot].Load(); ticket != 0 {
+			c.drop(slot, ticket)
+		}
+	}
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -396,8 +397,9 @@ class Channel:
         self.drop_idle()
         self._forget_if_unused()
 
-    def __del__(self) -> None:
-        self.close()  # again, if it has been closed: an exception may have ended that halfway
+    def __del__(self, over: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not over():  # then modules have lost their names, and all ends by itself
+            self.close()  # again, if it has been closed: an exception may have ended that halfway
 
     def drop_idle(self) -> None:
         """Give idle slots back to the core."""
@@ -466,6 +468,6 @@ class _Dialling:
         result: int = self._core.pycore_DialWait(self._attempts[0])
         return result
 
-    def __del__(self) -> None:
-        if self._attempts and not _loader.forked_after_load:
+    def __del__(self, over: Callable[[], bool] = sys.is_finalizing) -> None:
+        if self._attempts and not over() and not _loader.forked_after_load:
             deque(map(self._core.pycore_DialEnd, self._attempts), 0)  # at once, also if there is an exception of a signal's handler

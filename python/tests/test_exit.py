@@ -11,7 +11,8 @@ import pytest
 RUNS = 10
 
 BEGIN = """
-import asyncio, os, signal, sys, threading, time
+import asyncio, logging, os, signal, sys, threading, time
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # in debug mode it tells of what is slow
 import numpy as np
 import nanorpc
 from nanorpc import aio

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 BEGIN = """
-import asyncio, gc, os, signal, sys, threading, time
+import asyncio, gc, logging, os, signal, sys, threading, time
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # in debug mode it tells of what is slow
 import numpy as np
 import nanorpc
 from nanorpc import aio

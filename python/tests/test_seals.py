@@ -60,6 +60,7 @@ for name in os.listdir("/proc/self/fd"):
 view[-1] = 1  # the server is to end its reading
 thread.join(60)
 print(bytes(lease[0]), flush=True)
+client.close()
 """
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,8 +24,9 @@ class Reactor:
         self._descriptors.extend(map(os.eventfd, (0,), (os.EFD_CLOEXEC | os.EFD_NONBLOCK,)))  # without a step between that an exception could end
         loop.add_reader(self.eventfd, self._readable)
 
-    def __del__(self) -> None:
-        self._close()  # a loop that an exception has ended halfway does not close it
+    def __del__(self, over: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not over():
+            self._close()  # a loop that an exception has ended halfway does not close it
 
     @property
     def eventfd(self) -> int:
