@@ -128,6 +128,7 @@ $(VENV)/ready: .ci/setup pyproject.toml python/packaging/toolchain.py
 	touch $@
 
 $(VENV)/installed: $(VENV)/ready $(GO_SOURCES) $(PYTHON_SOURCES)
+	rm -rf build/lib.* # what is no module any more would be installed again
 	PATH="$$(dirname $(GO)):$$PATH" $(BIN)/python -m pip install --quiet --no-build-isolation '.[test,dev]'
 	touch $@
 
