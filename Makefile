@@ -54,12 +54,12 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
-	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 ./...
+	$(GO) test -count=1 $$($(GO) list ./... | grep -v /torture)
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
 test-race: $(VENV)/installed ## Go tests with the race detector
-	$(GO) test -count=1 -race ./...
+	$(GO) test -count=1 -race $$($(GO) list ./... | grep -v /torture)
 
 # Tests of what happens at the same time: each time it happens in another order.
 CONCURRENT := Cancel|CancelReachesHandler|CloseWithCallsInFlight|ShutdownServesCallsInFlight|DeadlineAndLateReply|QuickMethodThatTurnsSlow|ContextEndsWithTheCall|Go|GoDeadlinesAndLateReplies|GoWhenTheConnectionEnds|BatchWithLittleRoomForReplies|LoansWaitForRoom|HoardedLeases|ForgottenLeasesAreFound|MaxConcurrency.*|PoolConcurrently|Collector.*|Worker.*|StuckWorkers
@@ -84,6 +84,17 @@ test-python: $(VENV)/installed build ## Python tests
 .PHONY: test-gui
 test-gui: $(VENV)/installed ## dashboard tests, without a display
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest python/tests/gui
+
+.PHONY: screenshots
+screenshots: $(VENV)/installed server ## pictures of the dashboard in all states, both themes, at 1× and 2×: build/screenshots
+	mkdir -p build/screenshots
+	for theme in light dark; do for scale in 1 2; do for take in take_screenshots take_benchmark_screenshots; do \
+	    QT_QPA_PLATFORM=offscreen QT_SCALE_FACTOR=$$scale $(BIN)/python python/tests/gui/$$take.py $$theme $$theme-$${scale}x build/screenshots; \
+	done; done; done
+
+.PHONY: readme-pictures
+readme-pictures: $(VENV)/installed ## measure, on a machine that is idle, and make the README's pictures: docs/images
+	QT_QPA_PLATFORM=offscreen $(BIN)/python python/tests/gui/take_readme_pictures.py docs/images
 
 .PHONY: model test-model
 model: ## check the model of the protocol with Spin, and that it finds mutants (FULL=1: at full size)
@@ -117,6 +128,7 @@ $(VENV)/ready: .ci/setup pyproject.toml python/packaging/toolchain.py
 	touch $@
 
 $(VENV)/installed: $(VENV)/ready $(GO_SOURCES) $(PYTHON_SOURCES)
+	rm -rf build/lib.* # what is no module any more would be installed again
 	PATH="$$(dirname $(GO)):$$PATH" $(BIN)/python -m pip install --quiet --no-build-isolation '.[test,dev]'
 	touch $@
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+_SCREENS = ("benchmark", "results", "history", "servers", "call")
 _DISPLAYLESS = ("offscreen", "minimal", "vnc", "linuxfb", "eglfs")
 
 
@@ -16,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--directory", help="where services are found (default: $NANORPC_DIR, else $XDG_RUNTIME_DIR/nanorpc, else /tmp/nanorpc-<uid>)"
     )
-    parser.add_argument("--tab", choices=("benchmark", "call"), default="benchmark", help="the tab to open with")
+    parser.add_argument(
+        "--screen", choices=("benchmark", "results", "history", "servers", "call"), help="the screen to open with (default: the last)"
+    )
     options = parser.parse_args(arguments)
 
     missing = _missing_display()
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"nanorpc-gui: a library that Qt needs is missing: {error}. On Debian and Ubuntu: make setup", file=sys.stderr)
         return 1
-    return run(options.directory, options.tab)
+    return run(options.directory, options.screen)
 
 
 def _missing_display() -> str:

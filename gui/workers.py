@@ -15,11 +15,14 @@ class _Answer(QObject):
 
 
 class Workers(QObject):
-    """Threads that work for a widget. Python's, as Qt's own pool waits for its threads with the interpreter's lock held."""
+    """Threads that work for a widget. Python's, as Qt's own pool waits for its threads with the interpreter's lock held.
 
-    def __init__(self, parent: QObject, threads: int = 4) -> None:
+    :param pool: the threads, where several share them.
+    """
+
+    def __init__(self, parent: QObject, threads: int = 4, pool: ThreadPoolExecutor | None = None) -> None:
         super().__init__(parent)
-        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="nanorpc-gui")
+        self._pool = pool or ThreadPoolExecutor(max_workers=threads, thread_name_prefix="nanorpc-gui")
         self._open: dict[Future[Any], _Answer] = {}
 
     def start(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:

@@ -131,7 +131,7 @@ func (c *client) measure(ctx context.Context, at clientCase) error {
 		return err
 	}
 	r := newRound(c.params.Config, t, at.Size)
-	r.seed = uint64(c.params.Number) * MaxInflight
+	r.client = c.params.Number - 1
 	err = r.connected(ctx, t, at.Server, at.Size, func(loops []*loop) error { return c.callAmongOthers(ctx, r, loops) })
 	if ctx.Err() != nil {
 		return nil

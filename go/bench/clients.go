@@ -9,13 +9,14 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// musterTime is from the command to start until the start. Meanwhile the clients warm up: it is longer than warmUp, as the last of many
-// clients runs late. One that has still not run at the start is the worse for it in its figures.
-const musterTime = 2 * warmUp
+// musterTime is how long before the start clients are told of it, beyond what they need to warm up: the last of many runs late. One that has
+// still not run at the start is the worse for it in its figures.
+const musterTime = 50 * time.Millisecond
 
 var errNotReady = fmt.Errorf("%w: a client is not ready after %v", ErrPeer, readyTimeout)
 
@@ -159,7 +160,7 @@ func (g clientGroup) measure(ctx context.Context, r *round, server peerParams, s
 	if _, err := g.command(ctx, clientCommand{Connect: &clientCase{Server: server, Size: size}}); err != nil {
 		return err
 	}
-	start := monotonic() + int64(musterTime)
+	start := monotonic() + int64(r.config.warmUp()+musterTime)
 	r.begin(r.clock.at(start))
 	if _, err := g.command(ctx, clientCommand{StartNS: start}); err != nil {
 		return err

@@ -20,6 +20,8 @@ const (
 	MaxRounds   = 1000
 	MaxDuration = 10 * time.Minute
 	MaxCalls    = 1_000_000_000
+	MaxRate     = 100e6 // calls a second
+	MaxWarmUp   = time.Minute
 )
 
 // ErrConfig reports a Config that cannot be run.
@@ -35,7 +37,10 @@ type Config struct {
 	DurationMS int64    `json:"duration_ms"` // how long a case is measured in a round, if Calls is 0
 	Calls      int64    `json:"calls"`       // how many calls a case makes in a round, all clients together; 0: as many as fit in DurationMS
 	Rounds     int      `json:"rounds"`      // 1 to MaxRounds
-	Spin       string   `json:"spin"`        // nanorpc's spin policy at both ends: adaptive, busy or none
+	WarmUpMS   int64    `json:"warmup_ms"`   // for how long calls are made before they are measured, DurationMS or Calls at most
+	// Rate is how many calls a second all callers of a case make together, each timed from when it should have begun; 0: a closed loop.
+	Rate float64 `json:"rate"`
+	Spin string  `json:"spin"` // nanorpc's spin policy at both ends, where the transport has none of its own: adaptive, busy or none
 	// Pin keeps this process, with all its threads, and all clients on one CPU during the run, and the servers on another.
 	Pin bool `json:"pin"`
 	// PeerCommand is the program and first arguments of the other processes. One argument is appended, which the program passes to RunPeer.
@@ -54,6 +59,7 @@ func DefaultConfig() Config {
 		Inflight:   1,
 		DurationMS: 300,
 		Rounds:     5,
+		WarmUpMS:   50,
 		Spin:       futex.Adaptive.String(),
 	}
 }
@@ -94,6 +100,10 @@ func (c Config) validate(known []string) error {
 		return fmt.Errorf("%w: %d calls for %d clients: use at least one for each", ErrConfig, c.Calls, c.Clients)
 	case c.Calls == 0 && (c.DurationMS < 1 || c.DurationMS > MaxDuration.Milliseconds()):
 		return fmt.Errorf("%w: duration of %d ms: use 1 to %d", ErrConfig, c.DurationMS, MaxDuration.Milliseconds())
+	case !(c.Rate >= 0 && c.Rate <= MaxRate): // NaN is neither
+		return fmt.Errorf("%w: rate of %v calls a second: use up to %v, or 0 for a closed loop", ErrConfig, c.Rate, MaxRate)
+	case c.WarmUpMS < 0 || c.WarmUpMS > MaxWarmUp.Milliseconds():
+		return fmt.Errorf("%w: warm-up of %d ms: use up to %d", ErrConfig, c.WarmUpMS, MaxWarmUp.Milliseconds())
 	case len(c.PeerCommand) == 0 || c.PeerCommand[0] == "":
 		return fmt.Errorf("%w: no peer command: name the program that runs the server's side", ErrConfig)
 	}
@@ -135,4 +145,13 @@ func (c Config) duration() time.Duration {
 		return 0
 	}
 	return time.Duration(c.DurationMS) * time.Millisecond
+}
+
+// warmUp returns how long a case runs before it is measured: spin policies learn, pages fault in, CPUs raise their clock.
+func (c Config) warmUp() time.Duration {
+	limit := time.Duration(c.WarmUpMS) * time.Millisecond
+	if d := c.duration(); d > 0 {
+		limit = min(limit, d)
+	}
+	return limit
 }

@@ -7,13 +7,20 @@
 //   - limit-copy: the same with the payload copied into shared memory, from the request's to the reply's area, and out: the floor
 //     of a transport that copies.
 //   - nanorpc: package nanorpc/go/nanorpc. One client is shared by all callers.
+//   - nanorpc-busy, nanorpc-none: the same with a spin policy of their own, to be compared in one run.
 //   - uds: Unix stream sockets, frames with a 4-byte length, one write for each message, reused buffers. Each caller has a
 //     connection and the server a goroutine for each connection.
 //
 // # Method
 //
-// The loop is closed: each of the callers in flight makes its next call when the reply to the last has come. So a slow call delays the calls
-// after it, and the figures are round-trip times, not the response times of a service under a given load.
+// The loop is closed, unless a rate is given: each of the callers in flight makes its next call when the reply to the last has come. So a slow call
+// delays the calls after it, and the figures are round-trip times, not the response times of a service under a given load.
+//
+// With a rate the calls are due at even intervals, taken by the callers in turn, and each is timed from when it was due: a call that has to
+// wait because those before it took long is the longer for it, as it is for whoever makes it (no coordinated omission). A caller waits asleep
+// until 100 µs before a call is due, and then awake, so a CPU is busy from some 10,000 calls a second for each caller on. A transport
+// that cannot keep up falls further behind all the time: its calls_per_s is below the rate, and its times say how long the round was. A batch is
+// due as often as fits the rate, and is timed as a whole.
 //
 // The server is always another process, the peer. Each pair of transport and size is a case. A run makes a number of rounds, and in each
 // round measures every case once, one after another, so that what disturbs the machine for some seconds disturbs all. A case connects

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 )
 
 // faulty is uds, with replies that spoil changes.
@@ -18,6 +19,7 @@ const (
 	cutsShort  = "cuts-short"  // every reply
 	isStale    = "is-stale"    // answers each call with the reply before
 	breaksDown = "breaks-down" // at the fifth call
+	stalls     = "stalls"      // for 50 ms at call 20
 )
 
 var errBreakdown = errors.New("broken down")
@@ -32,6 +34,12 @@ func withFaulty() []transport {
 		}},
 		faulty{as: cutsShort, spoil: func(_ int, reply []byte) ([]byte, error) { return reply[:len(reply)-1], nil }},
 		faulty{as: isStale},
+		faulty{as: stalls, spoil: func(call int, reply []byte) ([]byte, error) {
+			if call == 20 {
+				time.Sleep(50 * time.Millisecond)
+			}
+			return reply, nil
+		}},
 		faulty{as: breaksDown, spoil: func(call int, reply []byte) ([]byte, error) {
 			if call == 5 {
 				return reply, errBreakdown

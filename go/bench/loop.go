@@ -21,6 +21,7 @@ type loop struct {
 	requests [][]byte  // the same
 	reply    []byte
 	times    *hdrhistogram.Histogram // since the last publish
+	pace     pace                    // of run
 
 	errors     int64
 	firstError string
@@ -31,7 +32,7 @@ type loop struct {
 func newLoop(r *round, c caller, i, width int) *loop {
 	l := &loop{caller: c, round: r, times: newHistogram(), requests: make([][]byte, width)}
 	for j := range width {
-		l.patterns = append(l.patterns, newPattern(r.size, r.seed+uint64(i*width+j+1)))
+		l.patterns = append(l.patterns, newPattern(r.size, uint64(r.client*MaxInflight+i*width+j+1)))
 	}
 	return l
 }
@@ -50,7 +51,10 @@ func (l *loop) runMany(many manyCaller, count, until int64) {
 		for i := range requests {
 			requests[i] = l.patterns[i].next()
 		}
-		before := clock.now()
+		before, ok := l.pace.wait(until, &l.round.stop)
+		if !ok {
+			return
+		}
 		err := many.callMany(requests)
 		after := clock.now()
 		if err != nil {
@@ -87,7 +91,10 @@ func (l *loop) run(count, until int64) {
 	told := int64(0)
 	for n := int64(0); !l.broken && (count == 0 || n < count) && !l.round.stop.Load(); {
 		request := l.patterns[0].next()
-		before := clock.now()
+		before, ok := l.pace.wait(until, &l.round.stop)
+		if !ok {
+			return
+		}
 		reply, err := l.caller.call(l.reply, request)
 		after := clock.now()
 		if err != nil {

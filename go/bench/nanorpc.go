@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,13 +18,19 @@ const (
 )
 
 // nanoRPC is the public API of package nanorpc.
-type nanoRPC struct{}
+type nanoRPC struct{ policy string } // at both ends; "": the run's
 
-func (nanoRPC) name() string         { return "nanorpc" }
+func (t nanoRPC) name() string {
+	if t.policy != "" {
+		return "nanorpc-" + t.policy
+	}
+	return "nanorpc"
+}
+
 func (nanoRPC) payload(size int) int { return size }
 
-func (nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) error {
-	spin, err := nanorpc.ParseSpinPolicy(p.Spin)
+func (t nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) error {
+	spin, err := nanorpc.ParseSpinPolicy(cmp.Or(t.policy, p.Spin))
 	if err != nil {
 		return err
 	}
@@ -51,8 +58,8 @@ func (nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) erro
 
 func echo(_ context.Context, request []byte) ([]byte, error) { return request, nil }
 
-func (nanoRPC) connect(ctx context.Context, p peerParams, _, _ int) (session, error) {
-	spin, err := nanorpc.ParseSpinPolicy(p.Spin)
+func (t nanoRPC) connect(ctx context.Context, p peerParams, _, _ int) (session, error) {
+	spin, err := nanorpc.ParseSpinPolicy(cmp.Or(t.policy, p.Spin))
 	if err != nil {
 		return nil, err
 	}

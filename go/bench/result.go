@@ -23,9 +23,10 @@ func newHistogram() *hdrhistogram.Histogram {
 type Result struct {
 	Transport string  `json:"transport"`
 	SizeBytes int     `json:"size_bytes"`
-	Clients   int     `json:"clients"`  // processes that called at once
-	Inflight  int     `json:"inflight"` // in each client
-	Calls     int64   `json:"calls"`    // that were answered, rightly or not
+	Clients   int     `json:"clients"`        // processes that called at once
+	Inflight  int     `json:"inflight"`       // in each client
+	Rate      float64 `json:"rate,omitempty"` // calls a second that were to be made; 0: a closed loop
+	Calls     int64   `json:"calls"`          // that were answered, rightly or not
 	MeanNS    float64 `json:"mean_ns"`
 	P50NS     float64 `json:"p50_ns"`
 	P99NS     float64 `json:"p99_ns"`
@@ -53,8 +54,8 @@ type sample struct {
 	times          distribution
 }
 
-// newSample summarises a round's times, errors aside. callers is how many called at once, wall how long the round took, in ns.
-func newSample(h *hdrhistogram.Histogram, callers int, wall int64) sample {
+// newSample summarises a round's times, errors aside. alone says that one caller made them without a pause, wall how long the round took, in ns.
+func newSample(h *hdrhistogram.Histogram, alone bool, wall int64) sample {
 	percentiles := h.ValueAtPercentilesSlice([]float64{50, 99, 99.9})
 	s := sample{
 		calls: h.TotalCount(),
@@ -65,9 +66,9 @@ func newSample(h *hdrhistogram.Histogram, callers int, wall int64) sample {
 		times: newDistribution(h),
 	}
 	switch {
-	case callers == 1 && s.mean > 0:
+	case alone && s.mean > 0:
 		s.rate = 1e9 / s.mean
-	case callers > 1 && wall > 0:
+	case !alone && wall > 0:
 		s.rate = float64(s.calls) * 1e9 / float64(wall)
 	}
 	return s
@@ -139,19 +140,25 @@ type Bucket struct {
 	UpperNS, Count int64
 }
 
-// buckets returns the sum of distributions, without empty buckets.
-func buckets(distributions []distribution) []Bucket {
-	var sum distribution
-	for _, d := range distributions {
-		for len(sum) < len(d) {
-			sum = append(sum, 0)
-		}
-		for k, n := range d {
-			sum[k] += n
-		}
+// plus returns the sum of two distributions, perhaps in the memory of the longer if the other is empty.
+func (d distribution) plus(other distribution) distribution {
+	if len(d) < len(other) {
+		d, other = other, d
 	}
+	if len(other) == 0 {
+		return d
+	}
+	sum := slices.Clone(d)
+	for k, n := range other {
+		sum[k] += n
+	}
+	return sum
+}
+
+// buckets returns those of the distribution that are not empty.
+func (d distribution) buckets() []Bucket {
 	result := []Bucket{}
-	for k, n := range sum {
+	for k, n := range d {
 		if n > 0 {
 			result = append(result, Bucket{UpperNS: int64(math.Exp2(float64(k) / bucketsPerOctave)), Count: n})
 		}

@@ -13,18 +13,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-const (
-	connectTimeout = 30 * time.Second
-	// warmUp is how long a case runs before it is measured: spin policies learn, pages fault in, CPUs raise their clock.
-	warmUp = 50 * time.Millisecond
-)
+const connectTimeout = 30 * time.Second
 
 // round measures one case once.
 type round struct {
 	config Config // immutable
 	clock  clock  // immutable
 	size   int    // immutable: bytes that a call carries
-	seed   uint64 // of the requests, different in each client; immutable
+	client int    // from 0, of the config's; immutable
 
 	stop    atomic.Bool  // callers stop after their current call
 	watched atomic.Bool  // somebody takes snapshots: callers publish their times
@@ -89,11 +85,9 @@ func (r *round) connected(ctx context.Context, t transport, p peerParams, size i
 }
 
 func (r *round) warmUp(loops []*loop) {
-	limit := warmUp
-	if d := r.config.duration(); d > 0 {
-		limit = min(limit, d)
+	if limit := r.config.warmUp(); limit > 0 {
+		r.runLoops(loops, r.config.Calls, r.clock.now()+int64(limit))
 	}
-	r.runLoops(loops, r.config.Calls, r.clock.now()+int64(limit))
 	r.forget(loops)
 }
 
@@ -117,6 +111,9 @@ func (r *round) measure(loops []*loop, start int64) {
 	}
 	r.runLoops(loops, r.config.Calls, until)
 	end := r.clock.now()
+	if r.config.Rate > 0 && !r.stop.Load() {
+		end = max(end, until) // the next call would have been due later
+	}
 	r.mu.Lock()
 	r.ended = end
 	r.mu.Unlock()
@@ -145,9 +142,15 @@ func (r *round) runLoops(loops []*loop, calls, until int64) {
 		if calls > 0 && count == 0 {
 			continue // more callers than calls
 		}
+		l.pace = r.pace(i, len(loops))
 		running.Go(func() { l.run(count, until) })
 	}
 	running.Wait()
+}
+
+// pace returns that of the i-th of this process's callers, who make a batch at once if their calls are made in batches.
+func (r *round) pace(i, loops int) pace {
+	return newPace(r.clock, r.config.Rate*float64(loops)/float64(r.config.Inflight), r.client*loops+i, r.config.Clients*loops)
 }
 
 // share returns how many of the calls the i-th of several makes.
@@ -181,7 +184,7 @@ func (r *round) sample() sample {
 	elapsed := r.elapsed()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := newSample(r.times, r.config.Clients*r.config.Inflight, elapsed)
+	s := newSample(r.times, r.config.Clients*r.config.Inflight == 1 && r.config.Rate == 0, elapsed)
 	s.errors, s.firstError, s.fair = r.errors, r.first, r.fair
 	if r.rate > 0 {
 		s.rate = r.rate

@@ -37,7 +37,8 @@ type Run struct {
 type caseState struct {
 	transport int // index
 	size      int
-	samples   []sample
+	samples   []sample     // of finished rounds, without their times
+	times     distribution // of finished rounds, together: those of each would be much to keep, and to add up at each Snapshot
 }
 
 // Start starts a run and returns at once. It ends by itself, by Stop, or when ctx is done; use Wait to be sure that its processes and
@@ -122,11 +123,12 @@ func (r *Run) Snapshot() Snapshot {
 		}
 		row := Case{Result: r.result(c), Distribution: []Bucket{}}
 		row.Rounds = finished
-		times := make([]distribution, len(c.samples))
-		for i, s := range c.samples {
-			times[i] = s.times
+		times := c.times
+		for _, s := range c.samples {
+			times = times.plus(s.times)
+			row.RoundP50NS = append(row.RoundP50NS, s.p50)
 		}
-		row.Distribution = buckets(times)
+		row.Distribution = times.buckets()
 		s.Cases = append(s.Cases, row)
 	}
 	return s
@@ -151,6 +153,7 @@ func (r *Run) result(c caseState) Result {
 		SizeBytes: c.size,
 		Clients:   r.config.Clients,
 		Inflight:  r.config.Inflight,
+		Rate:      r.config.Rate,
 		Rounds:    len(c.samples),
 	}
 	result.summarise(c.samples)
@@ -290,7 +293,9 @@ func (r *Run) measure(ctx context.Context, c *caseState, peer *peerProcess, clie
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.samples = append(c.samples, round.sample())
+	s := round.sample()
+	c.times, s.times = c.times.plus(s.times), nil
+	c.samples = append(c.samples, s)
 	r.steps++
 	r.current, r.round = nil, nil
 	return nil

@@ -270,7 +270,7 @@ func TestSnapshotJSON(t *testing.T) {
 	wantKeys(t, snapshot, "state", "error", "fraction", "elapsed_s", "eta_s", "current", "cases")
 	row := snapshot["cases"].([]any)[0].(map[string]any)
 	wantKeys(t, row, "transport", "size_bytes", "clients", "fair_share_low", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s",
-		"errors", "rounds", "p50_low_ns", "p50_high_ns", "distribution")
+		"errors", "rounds", "p50_low_ns", "p50_high_ns", "round_p50_ns", "distribution")
 	if bucket := row["distribution"].([]any)[0].([]any); len(bucket) != 2 {
 		t.Errorf("a bucket is %v", bucket)
 	}

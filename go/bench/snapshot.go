@@ -43,7 +43,8 @@ type Snapshot struct {
 // Case is a Result with the distribution of its times over all rounds.
 type Case struct {
 	Result
-	Distribution []Bucket `json:"distribution"` // ascending, without empty buckets
+	RoundP50NS   []float64 `json:"round_p50_ns"` // of each round, in their order
+	Distribution []Bucket  `json:"distribution"` // ascending, without empty buckets
 }
 
 // MarshalJSON returns the bucket as an array of two numbers: upper limit in ns, count.

@@ -35,7 +35,7 @@ type caller interface {
 
 // builtin returns the transports of this package, in the order of their names' documentation.
 func builtin() []transport {
-	return []transport{limit{}, limit{copies: true}, nanoRPC{}, nanoLoan{}, nanoBatch{}, uds{}, udsBatch{}}
+	return []transport{limit{}, limit{copies: true}, nanoRPC{}, nanoRPC{policy: "busy"}, nanoRPC{policy: "none"}, nanoLoan{}, nanoBatch{}, uds{}, udsBatch{}}
 }
 
 // Transports returns the names of all transports.

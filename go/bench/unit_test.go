@@ -22,7 +22,7 @@ func TestConfigValidate(t *testing.T) {
 		says   string
 		change func(*Config)
 	}{
-		{`unknown transport "pigeon": use some of limit, limit-copy, nanorpc, nanorpc-loan, nanorpc-batch, uds, uds-batch`, func(c *Config) { c.Transports = []string{"uds", "pigeon"} }},
+		{`unknown transport "pigeon": use some of limit, limit-copy, nanorpc, nanorpc-busy, nanorpc-none, nanorpc-loan, nanorpc-batch, uds, uds-batch`, func(c *Config) { c.Transports = []string{"uds", "pigeon"} }},
 		{"no transport", func(c *Config) { c.Transports = nil }},
 		{"uds named twice", func(c *Config) { c.Transports = []string{"uds", "uds"} }},
 		{"no size", func(c *Config) { c.Sizes = nil }},
@@ -40,6 +40,11 @@ func TestConfigValidate(t *testing.T) {
 		{"0 rounds: use 1 to", func(c *Config) { c.Rounds = 0 }},
 		{"-1 calls", func(c *Config) { c.Calls = -1 }},
 		{"duration of 0 ms", func(c *Config) { c.Calls, c.DurationMS = 0, 0 }},
+		{"rate of -1 calls a second: use up to", func(c *Config) { c.Rate = -1 }},
+		{"rate of NaN", func(c *Config) { c.Rate = math.NaN() }},
+		{"rate of 1e+09", func(c *Config) { c.Rate = 1e9 }},
+		{"warm-up of -1 ms: use up to 60000", func(c *Config) { c.WarmUpMS = -1 }},
+		{"warm-up of 60001 ms", func(c *Config) { c.WarmUpMS = 60_001 }},
 		{`unknown spin policy "fast": use adaptive, busy or none`, func(c *Config) { c.Spin = "fast" }},
 		{"no peer command", func(c *Config) { c.PeerCommand = nil }},
 	} {
@@ -92,14 +97,14 @@ func TestSample(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	one := newSample(h, 1, 1e9)
+	one := newSample(h, true, 1e9)
 	if one.calls != 1000 || one.p50 != 500 || one.p99 != 990 || one.p999 != 999 || math.Abs(one.mean-500.5) > 1 || math.Abs(one.rate-1e9/one.mean) > 1 {
 		t.Errorf("%+v", one)
 	}
-	if many := newSample(h, 4, 5e8); many.rate != 2000 {
+	if many := newSample(h, false, 5e8); many.rate != 2000 {
 		t.Errorf("1000 calls in half a second: %v a second", many.rate)
 	}
-	if none := newSample(newHistogram(), 1, 0); none.calls != 0 || none.rate != 0 {
+	if none := newSample(newHistogram(), true, 0); none.calls != 0 || none.rate != 0 {
 		t.Errorf("%+v", none)
 	}
 	var r Result
@@ -119,7 +124,7 @@ func TestDistribution(t *testing.T) {
 		}
 	}
 	d := newDistribution(h)
-	got := buckets([]distribution{d, d, nil})
+	got := d.plus(d).plus(nil).buckets()
 	total, below := int64(0), int64(0)
 	for _, b := range got {
 		if b.UpperNS <= below {

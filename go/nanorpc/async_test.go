@@ -67,13 +67,23 @@ func TestGoErrors(t *testing.T) {
 
 // Calls that are over because of their contexts leave slots that work again once their late replies have come.
 func TestGoDeadlinesAndLateReplies(t *testing.T) {
-	_, where, _ := startServer(t)
+	srv, where, _ := startServer(t)
 	client := dial(t, where)
-	for range 4 {
+	var given [4]chan struct{}
+	for i := range given {
+		given[i] = make(chan struct{})
+	}
+	if err := srv.Handle("late", func(_ context.Context, round []byte) ([]byte, error) {
+		<-given[round[0]]
+		return []byte("late"), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for round := range given {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		var late []*nanorpc.Call
 		for range 200 {
-			late = append(late, client.Go(ctx, "sleep", []byte("60")))
+			late = append(late, client.Go(ctx, "late", []byte{byte(round)}))
 		}
 		for _, call := range late {
 			if _, err := call.Result(); !errors.Is(err, nanorpc.ErrDeadlineExceeded) {
@@ -81,6 +91,7 @@ func TestGoDeadlinesAndLateReplies(t *testing.T) {
 			}
 		}
 		cancel()
+		close(given[round])
 		var more []*nanorpc.Call
 		for i := range 300 {
 			more = append(more, client.Go(context.Background(), "echo", []byte{byte(i)}))

@@ -141,7 +141,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() {
-		_, err := client.Call(ctx, "sleep", []byte("300"))
+		_, err := client.Call(ctx, "wait", nil)
 		ended <- err
 	}()
 	time.Sleep(10 * time.Millisecond) // so that the caller is likely to sleep in the kernel
@@ -161,7 +161,7 @@ func TestCloseWithCallsInFlight(t *testing.T) {
 	ended := make(chan error)
 	for range 5 {
 		go func() {
-			_, err := client.Call(context.Background(), "sleep", []byte("50"))
+			_, err := client.Call(context.Background(), "wait", nil)
 			ended <- err
 		}()
 	}
@@ -185,6 +185,14 @@ func TestShutdownServesCallsInFlight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	begun, release := make(chan struct{}), make(chan struct{})
+	if err := srv.Handle("held", func(context.Context, []byte) ([]byte, error) {
+		begun <- struct{}{}
+		<-release
+		return []byte("held"), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- srv.Serve(ctx) }()
@@ -192,16 +200,18 @@ func TestShutdownServesCallsInFlight(t *testing.T) {
 	started := make(chan error)
 	for range 3 {
 		go func() {
-			reply, err := client.Call(context.Background(), "sleep", []byte("200"))
-			if err == nil && string(reply) != "200" {
+			reply, err := client.Call(context.Background(), "held", nil)
+			if err == nil && string(reply) != "held" {
 				err = fmt.Errorf("reply %q", reply)
 			}
 			started <- err
 		}()
 	}
-	mustEcho(t, client, nil)
-	time.Sleep(50 * time.Millisecond) // the sleepers have been submitted; their handlers take longer than this
+	for range 3 {
+		<-begun
+	}
 	cancel()
+	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // the shutdown has begun, most likely
 	for range 3 {
 		if err := <-started; err != nil {
 			t.Error("a call in flight at the shutdown:", err)

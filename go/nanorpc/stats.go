@@ -12,6 +12,7 @@ import (
 type Stats struct {
 	Service     string
 	PID         int
+	UID         int // the effective user of the server's process
 	Uptime      time.Duration
 	Methods     []MethodStats // by name; of the reserved ones those that have been called
 	Connected   int           // connections
@@ -90,7 +91,7 @@ func (c *Client) Stats(ctx context.Context) (Stats, error) {
 func (s *Server) Stats() Stats { return newStats(s.endpoint.Stats()) }
 
 func newStats(from endpoint.Stats) Stats {
-	s := Stats{Service: from.Service, PID: from.PID, Uptime: time.Duration(from.UptimeNS), Connected: from.Connected}
+	s := Stats{Service: from.Service, PID: from.PID, UID: from.UID, Uptime: time.Duration(from.UptimeNS), Connected: from.Connected}
 	for _, m := range from.Methods {
 		s.Methods = append(s.Methods, MethodStats{Name: m.Name, Counts: newCounts(m.Counts)})
 	}

@@ -54,6 +54,14 @@ func CallCancelled(id, ticket int64) int64 {
 	return given(d.call)
 }
 
+// CallOpen returns 1 if a detached call has not been answered, else 0.
+func CallOpen(id, ticket int64) int64 {
+	if _, _, ok := pending(id, ticket); ok {
+		return 1
+	}
+	return 0
+}
+
 func pending(id, ticket int64) (*server, *detached, bool) {
 	s, ok := servers.get(id)
 	if !ok {

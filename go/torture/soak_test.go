@@ -2,6 +2,7 @@ package torture
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -87,16 +89,17 @@ func TestSoak(t *testing.T) {
 	r.note("%d steady clients, %d that come and go, %d killed; %d calls of those that were not killed", soakSteady, soakComers, killed, calls)
 	for _, w := range watched {
 		warm := w.samples[len(w.samples)/10:]
-		memory := lineThrough(warm, func(s sample) float64 { return float64(s.memory) / (1 << 20) })
+		inMiB := func(s sample) float64 { return float64(s.memory) / (1 << 20) }
+		memory, kept := lineThrough(warm, inMiB), lineThrough(lows(warm), inMiB)
 		descriptors := lineThrough(warm, func(s sample) float64 { return float64(s.descriptors) })
 		segments := lineThrough(warm, func(s sample) float64 { return float64(s.segments) })
-		r.note("%s: own memory %v MiB; descriptors %v; mappings %v", w.name, memory, descriptors, segments)
+		r.note("%s: own memory %v MiB, its lows %v MiB; descriptors %v; mappings %v", w.name, memory, kept, descriptors, segments)
 		if memory.largest > most>>20 {
 			r.lose("%s had %.0f MiB of its own", w.name, memory.largest)
 		}
 		// In less time the slope says what the garbage collector did last.
-		if total >= full/2 && (memory.slope > slope || descriptors.slope > slope || segments.slope > slope) {
-			r.lose("%s: more and more: memory %v MiB, descriptors %v, mappings %v", w.name, memory, descriptors, segments)
+		if total >= full/2 && (kept.slope > slope || descriptors.slope > slope || segments.slope > slope) {
+			r.lose("%s: more and more: memory %v MiB, descriptors %v, mappings %v", w.name, kept, descriptors, segments)
 		}
 	}
 }
@@ -153,17 +156,31 @@ func (w *watch) look(t testing.TB, at time.Duration) {
 	w.samples = append(w.samples, sample{at, ownMemory(t, pid), stateOf(pid)})
 }
 
+// lows returns of each minute the sample with the least memory, which is what the garbage collector leaves: in between that of a client swings by as much as its largest payloads
+// take.
+func lows(samples []sample) []sample {
+	const together = 60
+	var least []sample
+	for some := range slices.Chunk(samples, together) {
+		if len(some) == together || least == nil {
+			least = append(least, slices.MinFunc(some, func(a, b sample) int { return cmp.Compare(a.memory, b.memory) }))
+		}
+	}
+	return least
+}
+
 // line is the least-squares line through samples.
 type line struct {
 	mean, slope float64 // the slope is that of an hour
 	scatter     float64 // standard deviation of the distances from the line
 	smallest    float64
 	largest     float64
+	tenths      []float64 // the mean of each tenth of the time: what climbs does so in most of them, what is noise does not
 }
 
 // String returns the line's figures.
 func (l line) String() string {
-	return fmt.Sprintf("%.2f from %.2f to %.2f, %+.3f/h, scatter %.2f", l.mean, l.smallest, l.largest, l.slope, l.scatter)
+	return fmt.Sprintf("%.2f from %.2f to %.2f, %+.3f/h, scatter %.2f, by tenths %.2f", l.mean, l.smallest, l.largest, l.slope, l.scatter, l.tenths)
 }
 
 func lineThrough(samples []sample, value func(sample) float64) line {
@@ -190,6 +207,16 @@ func lineThrough(samples []sample, value func(sample) float64) line {
 		l.scatter += d * d / n
 	}
 	l.scatter = math.Sqrt(l.scatter)
+	for i := range 10 {
+		some := samples[i*len(samples)/10 : (i+1)*len(samples)/10]
+		sum := 0.0
+		for _, s := range some {
+			sum += value(s)
+		}
+		if len(some) > 0 {
+			l.tenths = append(l.tenths, sum/float64(len(some)))
+		}
+	}
 	return l
 }
 

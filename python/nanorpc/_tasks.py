@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    """One loop in a thread of its own. Its methods may be called from any other thread."""
+    """One loop in a thread of its own. Its methods may be called from any other thread.
 
-    def __init__(self, service: str, codec: Codec) -> None:
+    :param is_open: tells of a ticket whether its call has not been answered.
+    """
+
+    def __init__(self, service: str, codec: Codec, is_open: Callable[[int], bool]) -> None:
         self._codec = codec
+        self._is_open = is_open
         self._loop = asyncio.new_event_loop()
         self._new: deque[LaterAnswer | int] = deque()  # calls, and tickets of those that are cancelled
         self._stopping = False
         self._woken = False  # the loop is to look at the new ones
         self._running: dict[int, asyncio.Task[None]] = {}  # by ticket; the loop's
+        self._early: set[int] = set()  # tickets that have been cancelled before their calls came; the loop's
         self._thread = threading.Thread(target=self._run, name=f"nanorpc-{service}-loop", daemon=True)
         self._thread.start()
 
@@ -61,10 +67,15 @@ class Tasks:
                 task = self._running.get(item)
                 if task is not None:
                     task.cancel()
+                elif self._is_open(item):  # one worker tells of the cancellation before another has handed over the call
+                    self._early.add(item)
                 continue
             task = self._loop.create_task(self._call(item), name=item.method.name)
             self._running[item.ticket] = task
             task.add_done_callback(lambda task, answer=item: self._over(answer, task))  # type: ignore[misc]
+            if item.ticket in self._early:
+                self._early.discard(item.ticket)
+                task.cancel()
 
     def _over(self, answer: LaterAnswer, task: asyncio.Task[None]) -> None:
         if self._running.get(answer.ticket) is task:

@@ -22,9 +22,10 @@ from nanorpc._loader import checked, core
 from nanorpc.errors import NanoRPCError
 from nanorpc.units import size_text
 
-TRANSPORTS = ("limit", "limit-copy", "nanorpc", "nanorpc-loan", "nanorpc-batch", "uds", "uds-batch")
+TRANSPORTS = ("limit", "limit-copy", "nanorpc", "nanorpc-busy", "nanorpc-none", "nanorpc-loan", "nanorpc-batch", "uds", "uds-batch")
 """What can be measured. ``limit`` is two processes that spin on two cache lines, ``limit-copy`` the same with the payload copied in and out,
-``nanorpc-loan`` calls without copies, ``uds`` a Unix stream socket; the batches have one caller, who makes all calls in flight at once."""
+``nanorpc-busy`` and ``nanorpc-none`` are ordinary calls with that spin policy, ``nanorpc-loan`` calls without copies, ``uds`` a Unix stream socket;
+the batches have one caller, who makes all calls in flight at once."""
 
 MAX_SIZE = 64 << 20
 """The longest payload, in bytes."""
@@ -44,6 +45,12 @@ class Config:
     """Concurrent callers."""
     spin: str = "adaptive"
     """NanoRPC's spin policy at both ends: ``adaptive``, ``busy`` or ``none``."""
+    rate: float = 0
+    """Calls a second of all callers together, each timed from when it was due; 0: a closed loop, each begins when the last has ended."""
+    warmup_ms: int = 50
+    """How long each transport is called before it is measured."""
+    pin: bool = False
+    """Whether this process, with all its threads, is kept on one CPU while it runs, and the servers on another."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +74,21 @@ class Case:
     """Processes that called at once."""
     fair_share_low: float = 1.0
     """The slowest client's calls as a part of its fair share."""
+    rate: float = 0
+    """Calls a second that were to be made; 0: a closed loop."""
     first_error: str = ""
+    round_p50_ns: list[float] = field(default_factory=list, repr=False)
+    """Of each round, in their order."""
     distribution: list[list[int]] = field(default_factory=list, repr=False)
     """Pairs, ascending: a time in ns, and how many calls took at most that and longer than the pair before."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures with the keys of ``./benchmark -json``."""
         figures = asdict(self)
-        del figures["distribution"]
-        if not self.first_error:
-            del figures["first_error"]
+        del figures["distribution"], figures["round_p50_ns"]
+        for optional in ("first_error", "rate"):
+            if not figures[optional]:
+                del figures[optional]
         return figures
 
 
@@ -114,6 +126,9 @@ class Run:
             "rounds": config.rounds,
             "inflight": config.inflight,
             "spin": config.spin,
+            "rate": config.rate,
+            "warmup_ms": config.warmup_ms,
+            "pin": config.pin,
             "peer_command": [sys.executable, "-m", "nanorpc._peer"],
         }
         self._handle: int = checked(self._core.pycore_BenchStart(json.dumps(request)))

@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     gui = commands.add_parser("gui", help="open the dashboard")
-    gui.add_argument("--tab", help="the tab to open with")
+    gui.add_argument("--screen", help="the screen to open with")
     gui.set_defaults(run=_gui)
 
     for command in (call, serving, listing, description, stat, doctor, gui):
@@ -265,7 +265,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _gui(options: argparse.Namespace) -> int:
     from nanorpc.gui.main import main as open_dashboard
 
-    given = {"--directory": options.directory, "--tab": options.tab}
+    given = {"--directory": options.directory, "--screen": options.screen}
     return open_dashboard([f"{option}={value}" for option, value in given.items() if value is not None])
 
 

@@ -162,6 +162,8 @@ class Stats:
     """The number of connections."""
     connections: list[ConnectionStats]
     """The 100 with the most calls, most first."""
+    uid: int | None = None
+    """The user as whom the server runs; None of a server that does not say."""
 
 
 def percentile(times: Sequence[TimeBucket], percent: float) -> int | None:

@@ -209,8 +209,11 @@ class _Running:
             if self._tasks is None:
                 from nanorpc._tasks import Tasks
 
-                self._tasks = Tasks(self._service.name, self._codec)
+                self._tasks = Tasks(self._service.name, self._codec, self._is_open)
             return self._tasks
+
+    def _is_open(self, ticket: int) -> bool:
+        return bool(self._core.pycore_CallOpen(self._handle, ticket))
 
     def alive(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)

@@ -47,6 +47,24 @@ def test_the_server_is_killed_while_hundreds_wait(demo: subprocess.Popen[str]) -
     asyncio.run(main())
 
 
+def test_an_idle_client_is_told_of_the_end(demo: subprocess.Popen[str]) -> None:
+    async def main() -> None:
+        async with aio.connect("demo") as client, aio.connect("demo") as closed:
+            waiting = [asyncio.create_task(client.wait_closed()) for _ in range(3)]
+            here = asyncio.create_task(closed.wait_closed())
+            assert await client.call("echo", b"x") == b"x"
+            assert not (await asyncio.wait([*waiting, here], timeout=0.1))[0]
+            waiting[0].cancel()
+            closed.close()
+            await asyncio.wait_for(here, 60)
+            assert not waiting[1].done()
+            demo.kill()
+            await asyncio.wait_for(asyncio.gather(*waiting[1:]), 60)
+            await asyncio.wait_for(client.wait_closed(), 60)
+
+    asyncio.run(main())
+
+
 def test_the_server_shuts_down(directory: Path) -> None:
     async def main() -> None:
         server = nanorpc.Server(service)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -180,7 +181,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[int, float], F
     measures: dict[str, Callable[[int, float], Figures]] = {}
 
     @contextmanager
-    def fake(contender: Contender, max_size: int) -> Iterator[Callable[[int, float], Figures]]:
+    def fake(contender: Contender, max_size: int, stopped: Event | None = None) -> Iterator[Callable[[int, float], Figures]]:
         yield measures.get(contender.name, lambda size, duration: figures_of(1000))
 
     monkeypatch.setattr(run_module, "pair", fake)

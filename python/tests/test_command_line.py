@@ -77,7 +77,7 @@ def test_console_script(demo: subprocess.Popen[str]) -> None:
 def test_gui_without_a_display(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
-    result = nanorpc("gui", "--tab", "call")
+    result = nanorpc("gui", "--screen", "call")
     assert result.returncode == 1
     assert b"there is no display" in result.stderr
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def test_watch(demo: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         assert first["interval_ns"] is None
+        assert first["uid"] == os.geteuid()
         busy = False
         while not busy:
             for _ in range(100):

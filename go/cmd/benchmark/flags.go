@@ -29,6 +29,8 @@ process, the server, that echoes the payload, in several ways (transports):
                  lines of shared memory, and move no payload at all
   limit-copy     the same, with the payload copied in and out on both sides
   nanorpc        NanoRPC's ordinary calls
+  nanorpc-busy   the same, spinning all the time; so compared with -spin's in
+  nanorpc-none   one run; and never spinning
   nanorpc-loan   requests and replies that stay where they are: only their
                  ends are written and read
   nanorpc-batch  one caller, with all that is to be in flight in one batch
@@ -41,6 +43,7 @@ Examples:
   benchmark -transport nanorpc -size 64 -inflight 16 -duration 2s
   benchmark -transport nanorpc-batch,uds-batch -size 64 -inflight 64
   benchmark -transport nanorpc,uds -size 64 -clients 8
+  benchmark -transport nanorpc,uds -size 64 -rate 20000 -duration 2s
   benchmark -n 100000 -json > results.jsonl
   benchmark -output results.jsonl && python -m nanorpc.plot results.jsonl p.png
 
@@ -52,7 +55,10 @@ What is measured: the time from just before a call to just after it, with one
 reading of the clock in it (here %v, not subtracted). Each reply is compared
 with its request, outside of that time. The loop is closed: a caller makes its
 next call when the last is answered, so these are round-trip times, not response
-times under a given load.
+times under a given load. Those are measured with -rate: calls are then due at
+even intervals, and each is timed from when it was due, also if it could begin
+only later because those before it took long (no coordinated omission). Where
+calls/s stays below the rate the transport does not keep up.
 
 In each round all cases, a transport with a size, are measured in turn, after
 connecting anew and warming up. Figures are medians over the rounds; beside the
@@ -70,8 +76,8 @@ neither says much, as a client may make its calls while the others wait.
 
 -json prints, and -output writes, an object for each case, one a line, with the
 keys transport, size_bytes, clients, inflight, calls, mean_ns, p50_ns, p99_ns,
-p999_ns, calls_per_s, errors, fair_share_low (which the table calls fair), and
-rounds, p50_low_ns, p50_high_ns.
+p999_ns, calls_per_s, errors, fair_share_low (which the table calls fair),
+rounds, p50_low_ns, p50_high_ns, and with -rate also rate.
 
 Exit status: 0 if every call was answered rightly, 1 if not, 2 for wrong flags,
 130 when interrupted (finished rounds are still printed).
@@ -89,6 +95,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.IntVar(&c.Idle, "idle", 0, "`number` of further connections to nanorpc's server, which do not call")
 	f.Int64Var(&c.Calls, "n", 0, "`number` of calls for each case and round, instead of -duration")
 	duration := f.Duration("duration", time.Duration(c.DurationMS)*time.Millisecond, "how `long` to measure each case in each round, such as 300ms or 2s")
+	f.Float64Var(&c.Rate, "rate", 0, "`number` of calls a second of all callers; 0: a closed loop")
+	warmUp := f.Duration("warmup", time.Duration(c.WarmUpMS)*time.Millisecond, "how `long` to call before measuring, -duration at most")
 	f.IntVar(&c.Rounds, "rounds", c.Rounds, "`number` of rounds")
 	f.StringVar(&c.Spin, "spin", c.Spin, "how both ends of nanorpc wait, a `policy`: adaptive, busy or none")
 	f.BoolVar(&c.Pin, "pin", false, "keep this process and the clients on one CPU, the servers on another")
@@ -108,6 +116,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	case given["n"] && c.Calls < 1:
 		return o, fmt.Errorf("-n %d: use at least 1", c.Calls)
 	}
+	c.WarmUpMS = warmUp.Milliseconds()
 	c.DurationMS = int64(math.Ceil(float64(*duration) / float64(time.Millisecond)))
 	return o, nil
 }

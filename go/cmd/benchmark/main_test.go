@@ -171,6 +171,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"-n", "5", "-duration", "1s"}, "not both"},
 		{[]string{"-duration", "0s"}, "duration of 0 ms"},
 		{[]string{"-duration", "soon"}, "invalid value"},
+		{[]string{"-rate", "-5"}, "rate of -5 calls a second: use up to"},
+		{[]string{"-warmup", "2m"}, "warm-up of 120000 ms: use up to 60000"},
 		{[]string{"-spin", "fast"}, `unknown spin policy "fast": use adaptive, busy or none`},
 		{[]string{"-colour"}, "not defined: -colour"},
 		{[]string{"uds"}, `unexpected argument "uds"`},
@@ -187,7 +189,7 @@ func TestHelp(t *testing.T) {
 	if status != exitOK || stderr != "" {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
-	for _, want := range append(bench.Transports(), "-transport", "-size", "-clients", "-inflight", "-n ", "-duration", "-rounds", "-spin", "-json", "-pin",
+	for _, want := range append(bench.Transports(), "-transport", "-size", "-clients", "-inflight", "-n ", "-duration", "-rounds", "-spin", "-json", "-pin", "-rate", "-warmup",
 		"default limit,nanorpc,uds", "default 64B,4KiB,64KiB,1MiB", "closed", "Exit status") {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)

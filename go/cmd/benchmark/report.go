@@ -130,6 +130,9 @@ func (t *tableReport) legend(results []bench.Result) string {
 	if c.Clients > 1 {
 		callers = fmt.Sprintf("%d clients, %d in flight in each; fair: the slowest's rate over the mean rate.\n", c.Clients, c.Inflight)
 	}
+	if c.Rate > 0 {
+		callers += fmt.Sprintf("%s calls/s due, ", countText(c.Rate))
+	}
 	if c.Idle > 0 {
 		callers += fmt.Sprintf("%d idle connections, ", c.Idle)
 	}

@@ -107,7 +107,7 @@ func TestStats(t *testing.T) {
 	if err := decoder.Decode(&object); err != nil || strings.Count(got.stdout, "\n") != 1 {
 		t.Fatalf("%v: %+v", err, got)
 	}
-	if object.Service != "demo" || object.PID != os.Getpid() || object.UptimeNS <= 0 || object.IntervalNS != nil || object.Connected != callers+2 || len(object.Connections) != callers+2 {
+	if object.Service != "demo" || object.PID != os.Getpid() || object.UID != os.Geteuid() || object.UptimeNS <= 0 || object.IntervalNS != nil || object.Connected != callers+2 || len(object.Connections) != callers+2 {
 		t.Errorf("%+v", object)
 	}
 	own := 0

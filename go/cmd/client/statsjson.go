@@ -11,6 +11,7 @@ import (
 type statsJSON struct {
 	Service     string           `json:"service"`
 	PID         int              `json:"pid"`
+	UID         int              `json:"uid"`
 	UptimeNS    int64            `json:"uptime_ns"`
 	IntervalNS  *int64           `json:"interval_ns"` // since the print before
 	Methods     []methodJSON     `json:"methods"`
@@ -52,7 +53,7 @@ type connectionJSON struct {
 // printJSON prints all that the server says, as one line.
 func printJSON(out io.Writer, s sample) error {
 	object := statsJSON{
-		Service: s.now.Service, PID: s.now.PID, UptimeNS: int64(s.now.Uptime), Connected: s.now.Connected,
+		Service: s.now.Service, PID: s.now.PID, UID: s.now.UID, UptimeNS: int64(s.now.Uptime), Connected: s.now.Connected,
 		Methods: []methodJSON{}, Connections: []connectionJSON{},
 	}
 	if ns := int64(s.interval()); ns > 0 {

@@ -20,6 +20,7 @@ const listedConnections = 100
 type Stats struct {
 	Service     string            `msgpack:"service"`
 	PID         int               `msgpack:"pid"`
+	UID         int               `msgpack:"uid"`
 	UptimeNS    int64             `msgpack:"uptime_ns"`
 	Methods     []MethodStats     `msgpack:"methods"`     // by name
 	Connected   int               `msgpack:"connected"`   // connections
@@ -100,7 +101,7 @@ func (s *Server) Stats() Stats {
 	now := time.Now()
 	live := s.live()
 	stats := Stats{
-		Service: s.service, PID: os.Getpid(), UptimeNS: int64(now.Sub(s.started)), Connected: len(live),
+		Service: s.service, PID: os.Getpid(), UID: os.Geteuid(), UptimeNS: int64(now.Sub(s.started)), Connected: len(live),
 		Methods: []MethodStats{}, Connections: []ConnectionStats{},
 	}
 	inFlight := map[*method]int{}

@@ -43,6 +43,7 @@ class Calls:
         checked(channel.core.pycore_ClientCollect(channel.handle, self._reactor.eventfd))
         self._reactor.add(self._collect)
         self._ended = False
+        self._ending: asyncio.Future[None] | None = None  # for who waits for the end
         self._looking = False  # a timer runs for _look_again
         self._methods: list[MethodInfo] | None = None
 
@@ -174,6 +175,14 @@ class Calls:
             self._methods = described(self.channel.service, await self.call(DESCRIBE, b"", None)).details
         return self._methods
 
+    async def wait_closed(self) -> None:
+        """See :meth:`Client.wait_closed`."""
+        if self._ended:
+            return
+        if self._ending is None:
+            self._ending = self._loop.create_future()
+        await asyncio.shield(self._ending)  # one who is cancelled does not end it for the others
+
     def close(self) -> None:
         """End the connection, and all calls."""
         self.channel.close()
@@ -236,6 +245,8 @@ class Calls:
         self._reactor.remove(self._collect)
         if self._loop.is_closed():  # nobody waits any more
             return
+        if self._ending is not None:
+            self._ending.set_result(None)
         waiting: list[asyncio.Future[Any]] = [*self._open.values(), *self._queue]
         for future in waiting:
             if not future.done():

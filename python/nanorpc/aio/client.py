@@ -165,6 +165,12 @@ class Client(BaseClient[Method[Any]]):
         if not self._channel.closed:
             self._calls.close()
 
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended, without any call: the server has died or closed, or this client is closed. Of a client that
+        reconnects, it is the connection that there is now.
+        """
+        await self._calls.wait_closed()
+
     @property
     def _codec(self) -> Codec:
         if self._codec_made is None:

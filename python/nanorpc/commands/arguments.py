@@ -61,6 +61,11 @@ def content_of(file: str) -> bytes:
     return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
 
 
+def is_file(word: str) -> bool:
+    """Whether an argument that is bytes names a file that has them."""
+    return word.startswith(_FILE)
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
@@ -73,7 +78,7 @@ def _object(text: str) -> dict[str, Any]:
 
 def _value(text: str, parameter: ParameterInfo | None, what: str) -> Any:
     shape = _shape(parameter)
-    if shape.is_bytes and text.startswith(_FILE):
+    if shape.is_bytes and is_file(text):
         return content_of(text.removeprefix(_FILE))
     try:
         value = json.loads(text)

@@ -26,7 +26,8 @@ class Shape:
         if isinstance(reference, str):
             referred = self._definitions.get(reference.rpartition("/")[2])
             known = referred if isinstance(referred, dict) else {}
-        self._schema = known
+        self.schema = known
+        """That, or what it refers to."""
 
     @classmethod
     def parse(cls, text: str) -> Shape:
@@ -39,20 +40,20 @@ class Shape:
     @property
     def is_bytes(self) -> bool:
         """Whether it is bytes, or perhaps something that is no text."""
-        texts = [shape for shape in self._alternatives() if shape._schema.get("type") == "string"]
-        return bool(texts) and all(shape._schema.get("contentEncoding") == "base64" for shape in texts)
+        texts = [shape for shape in self.alternatives() if shape.schema.get("type") == "string"]
+        return bool(texts) and all(shape.schema.get("contentEncoding") == "base64" for shape in texts)
 
     @property
     def is_text(self) -> bool:
         """Whether it is text or bytes, and nothing else."""
-        return all(shape._schema.get("type") == "string" for shape in self._alternatives())
+        return all(shape.schema.get("type") == "string" for shape in self.alternatives())
 
     @property
     def may_be_text(self) -> bool:
         """Whether it is text or bytes, and perhaps something else."""
         return any(
-            not shape._schema or shape._schema.get("type") == "string" or any(isinstance(value, str) for value in shape._schema.get("enum", []))
-            for shape in self._alternatives()
+            not shape.schema or shape.schema.get("type") == "string" or any(isinstance(value, str) for value in shape.schema.get("enum", []))
+            for shape in self.alternatives()
         )
 
     def fit(self, value: Any) -> Any:
@@ -66,26 +67,28 @@ class Shape:
         if isinstance(value, dict):
             properties = self._find("object")
             named, other = properties.get("properties", {}), properties.get("additionalProperties")
-            return {name: self._of(named.get(name, other)).fit(item) for name, item in value.items()}
+            return {name: self.of(named.get(name, other)).fit(item) for name, item in value.items()}
         if isinstance(value, list):
             items = self._find("array")
             if items and "x-numpy-dtype" in items:
                 return _array(value, str(items["x-numpy-dtype"]))
             first, rest = items.get("prefixItems", []), items.get("items")
-            return [self._of(first[i] if i < len(first) else rest).fit(item) for i, item in enumerate(value)]
+            return [self.of(first[i] if i < len(first) else rest).fit(item) for i, item in enumerate(value)]
         return value
 
-    def _of(self, schema: object) -> Shape:
+    def of(self, schema: object) -> Shape:
+        """Return the shape of a part of this one."""
         return Shape(schema, self._definitions)
 
-    def _alternatives(self, depth: int = 0) -> list[Shape]:
-        given = self._schema.get("anyOf")
+    def alternatives(self, depth: int = 0) -> list[Shape]:
+        """Return the shapes of which it may have any; itself if there is one only."""
+        given = self.schema.get("anyOf")
         if not isinstance(given, list) or depth == _DEEPEST:
             return [self]
-        return [inner for schema in given for inner in self._of(schema)._alternatives(depth + 1)]
+        return [inner for schema in given for inner in self.of(schema).alternatives(depth + 1)]
 
     def _find(self, kind: str) -> Mapping[str, Any]:
-        return next((shape._schema for shape in self._alternatives() if shape._schema.get("type") == kind), {})
+        return next((shape.schema for shape in self.alternatives() if shape.schema.get("type") == kind), {})
 
     @staticmethod
     def _bytes(text: str) -> bytes:

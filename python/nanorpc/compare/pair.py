@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from nanorpc.compare.contenders import PEER, Contender
@@ -17,18 +18,18 @@ _SLACK = 60.0  # s, beyond twice a round's duration: for the last call, which ma
 
 
 @contextmanager
-def pair(contender: Contender, max_size: int) -> Iterator[Callable[[int, float], Figures]]:
+def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> Iterator[Callable[[int, float], Figures]]:
     """Start the processes, and give out what measures a round: for a number of seconds, at a size up to ``max_size`` bytes.
 
     Blocks until both are ready, for two minutes at most, and at the end until both have ended. Raises NanoRPCError, then and from what it gives out,
-    with what a process says went wrong.
+    with what a process says went wrong, or Stopped soon after the event has been set.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nanorpc-bench-"))) / "peer"
         directory.mkdir(mode=0o700)
         if contender.transport:
-            stack.enter_context(Process(_server(contender, directory, max_size))).answer(_START)
-        client = stack.enter_context(Process(_client(contender, directory)))
+            stack.enter_context(Process(_server(contender, directory, max_size), stopped)).answer(_START)
+        client = stack.enter_context(Process(_client(contender, directory), stopped))
         client.answer(_START)
 
         def measure(size: int, duration: float) -> Figures:

@@ -6,21 +6,31 @@ import json
 import select
 import subprocess
 import sys
+import time
+from threading import Event
 from types import TracebackType
 from typing import Any
 
 from nanorpc.errors import NanoRPCError
 
 _END = 5.0  # s, for a process to end by itself
+_LOOK = 0.1  # s, from a look at whether to stop to the next
+
+
+class Stopped(Exception):
+    """Whoever measures has been told to stop."""
 
 
 class Process:
     """``python -m nanorpc._peer`` with an argument: it takes and prints lines of JSON. It is a context manager that ends the process.
 
     Ctrl-C does not reach it: it ends when its standard input does, which is when this process ends at the latest.
+
+    :param stopped: nobody waits for its answers any more.
     """
 
-    def __init__(self, argument: dict[str, Any]) -> None:
+    def __init__(self, argument: dict[str, Any], stopped: Event | None = None) -> None:
+        self._stopped = stopped or Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nanorpc._peer", json.dumps(argument)],
             stdin=subprocess.PIPE,
@@ -60,10 +70,15 @@ class Process:
         """Return the next line that the process prints. Blocks for ``timeout`` seconds at most.
 
         :raises NanoRPCError: it has printed an error, or nothing in that time, or has ended.
+        :raises Stopped: the event has been set.
         """
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], timeout)[0]:
-            raise NanoRPCError(f"no answer in {timeout:.0f} s")
+        end = time.monotonic() + timeout
+        while not select.select([self._process.stdout], [], [], min(timeout, _LOOK))[0]:
+            if self._stopped.is_set():
+                raise Stopped
+            if time.monotonic() > end:
+                raise NanoRPCError(f"no answer in {timeout:.0f} s")
         line = self._process.stdout.readline()
         if not line:
             raise NanoRPCError("its process has ended")

@@ -24,7 +24,8 @@ class Result:
 
     def median(self, figure: str) -> float:
         """Return the median of the rounds' figures of a name."""
-        return median(round_[figure] for round_ in self.rounds)
+        values: list[float] = [round_[figure] for round_ in self.rounds]
+        return median(values)
 
     def total(self, figure: str) -> int:
         """Return the sum of the rounds' figures of a name."""

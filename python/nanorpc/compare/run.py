@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Event
 
 from nanorpc.compare.contenders import Contender, sizes_of
 from nanorpc.compare.pair import pair
@@ -29,10 +30,11 @@ class Plan:
 class Comparison:
     """Measures what is planned, a case after the other. In each round all contenders of the case take turns."""
 
-    def __init__(self, plan: Plan, progress: Callable[[str], None], failed: Callable[[Contender, str], None]) -> None:
+    def __init__(self, plan: Plan, progress: Callable[[str], None], failed: Callable[[Contender, str], None], stopped: Event | None = None) -> None:
         self._plan = plan
         self._progress = progress
         self._failed = failed
+        self._stopped = stopped or Event()
         self._results: list[Result] = []
 
     @property
@@ -43,7 +45,7 @@ class Comparison:
     def run(self) -> None:
         """Measure. Blocks until all is done. ``progress`` is told before each measurement, and ``failed`` of contenders that go no further, and why.
 
-        Interrupted, it ends the processes, and what has been measured stays.
+        Interrupted, it ends the processes, and what has been measured stays. Stopped is raised soon after the event has been set.
         """
         for case in dict.fromkeys(contender.case for contender in self._plan.contenders):
             self._measure([contender for contender in self._plan.contenders if contender.case == case], sizes_of(case, self._plan.sizes))
@@ -56,7 +58,7 @@ class Comparison:
             for contender in contenders:
                 self._progress(f"starting {contender.name}")
                 try:
-                    running[contender] = stack.enter_context(pair(contender, max(sizes)))
+                    running[contender] = stack.enter_context(pair(contender, max(sizes), self._stopped))
                 except NanoRPCError as error:
                     self._failed(contender, str(error))
             for round_ in range(self._plan.rounds):

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import ceil, log2
 from statistics import mean
-from typing import TypeVar
+from typing import Any, TypeVar
 
-Figures = dict[str, float]
-"""A round's: ``calls``, ``errors``, which are wrong replies, ``mean_ns``, ``p50_ns``, ``p99_ns``, ``p999_ns`` and ``calls_per_s``."""
+Figures = dict[str, Any]
+"""A round's numbers: ``calls``, ``errors``, which are wrong replies, ``mean_ns``, ``p50_ns``, ``p99_ns``, ``p999_ns`` and ``calls_per_s``.
+
+Also ``distribution``, a list of pairs, ascending: a time in ns, and how many calls took at most that and longer than the pair before.
+"""
+
+_BUCKETS_PER_OCTAVE = 16
+"""As in ``./benchmark``."""
 
 Request = TypeVar("Request")
 
@@ -64,4 +72,10 @@ def figures(times: list[int], errors: int, calls: int = 1, elapsed_ns: int | Non
         "p99_ns": times[int(last * 0.99)] / calls,
         "p999_ns": times[int(last * 0.999)] / calls,
         "calls_per_s": len(times) * calls / (elapsed_ns or max(sum(times), 1)) * 1e9,
+        "distribution": _distribution(times, calls),
     }
+
+
+def _distribution(times: Sequence[int], calls: int) -> list[list[int]]:
+    counts = Counter(ceil(_BUCKETS_PER_OCTAVE * log2(max(time_ / calls, 1))) for time_ in times)
+    return [[int(2 ** (bucket / _BUCKETS_PER_OCTAVE)), count * calls] for bucket, count in sorted(counts.items())]

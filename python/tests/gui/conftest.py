@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PyQt5.QtCore import QSettings
+from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
-import nanorpc
+from nanorpc.gui.window import Window
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's is read or written."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @pytest.fixture
@@ -22,30 +34,24 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def service(directory: Path) -> Iterator[nanorpc.Server]:
-    """A running server with some methods."""
-    import threading
+def settings(tmp_path: Path) -> QSettings:
+    """What a window remembers, not the user's."""
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
 
-    offered = nanorpc.Service("greeter")
-    release = threading.Event()
 
-    @offered.method(raw=True)
-    def hello(name: bytes) -> bytes:
-        return b"hello, " + name
+@pytest.fixture
+def window(qtbot: QtBot, qapp: QApplication, directory: Path, settings: QSettings) -> Iterator[Window]:
+    """A window that is shown."""
+    shown = Window(str(directory), settings)
+    qtbot.addWidget(shown)
+    shown.show()
+    qtbot.waitExposed(shown)
+    yield shown
+    shown.close()
 
-    @offered.method(raw=True)
-    def binary(request: bytes) -> bytes:
-        return b"\xff\x00" + request
 
-    @offered.method(raw=True)
-    def fail(request: bytes) -> bytes:
-        raise ValueError("no good")
-
-    @offered.method(raw=True)
-    def wait(request: bytes) -> bytes:
-        release.wait(60)
-        return b""
-
-    with nanorpc.Server(offered) as server:
-        yield server
-        release.set()
+@pytest.fixture
+def typed_server(start: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    """A service with types in a process of its own."""
+    program = f"{Path(__file__).parent / 'services_program.py'}:demo"
+    return start(sys.executable, "-m", "nanorpc", "serve", program, "--traceback", ready="serving")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,12 +31,62 @@ def test_without_a_display(command: list[str], variables: dict[str, str], tmp_pa
 @pytest.mark.parametrize("command", COMMANDS, ids=["module", "script"])
 def test_window_opens_and_ctrl_c_closes_it(command: list[str], tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environment(QT_QPA_PLATFORM="offscreen"), cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        # The loop runs when Python has its own handler for SIGINT that the application sets: SigCgt tells of Python's default one too, so
-        # wait until Qt and matplotlib are loaded, and ask again while the process lives.
+        # The handler of SIGINT is the application's when its loop runs. SigCgt tells of Python's own one too: so wait until all is loaded, and the
+        # process has slept for a while, which it does not while it starts.
         limit = time.monotonic() + 120
-        while "backend_agg" not in Path(f"/proc/{process.pid}/maps").read_text() and time.monotonic() < limit:
+        slept = 0
+        while slept < 20 and time.monotonic() < limit:
             assert process.poll() is None, process.stderr and process.stderr.read()
+            loaded = "backend_agg" in Path(f"/proc/{process.pid}/maps").read_text()
+            sleeps = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+            slept = slept + 1 if loaded and sleeps else 0
             time.sleep(0.1)
-        time.sleep(2)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
+
+
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="there is no xvfb-run: install xvfb")
+def test_smoke_on_an_x_server(tmp_path: Path) -> None:
+    """The window on a real display, with Qt's X11 plug-in: it opens all screens, measures, and closes itself."""
+    program = tmp_path / "smoke.py"
+    program.write_text(SMOKE)
+    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x900x24", sys.executable, str(program), str(tmp_path)]
+    result = subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert "xcb done ['benchmark', 'call', 'history', 'results', 'servers']" in result.stdout, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+SMOKE = """
+import sys
+from pathlib import Path
+from PyQt5.QtCore import QTimer
+from PyQt5.QtWidgets import QApplication
+from nanorpc.gui import app
+from nanorpc.gui.bench.plan import Plan
+from nanorpc.gui.window import Window
+
+seen = []
+
+class Smoke(Window):
+    def __init__(self, directory):
+        super().__init__(sys.argv[1], history=Path(sys.argv[1]) / "history.sqlite3")
+        self.benchmark.options.show_plan(Plan(("nanorpc", "uds"), (64,), duration_ms=50, rounds=2))
+        self.benchmark.finished.connect(self.done)
+        QTimer.singleShot(500, self.begin)
+
+    def begin(self):
+        for name in self.screens:
+            self.show_screen(name)
+            QApplication.processEvents()
+            seen.append(name)
+        self.show_screen("benchmark")
+        self.benchmark.primary()
+
+    def done(self, record):
+        QTimer.singleShot(500, self.close)
+        print(QApplication.platformName(), record.state, sorted(seen), flush=True)
+
+app.Window = Smoke
+sys.exit(app.run(None, None))
+"""
