@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
@@ -300,6 +301,7 @@ type soaker struct {
 	random []byte // requests are parts of it
 	reply  []byte
 	calls  int
+	freed  time.Time // when what the garbage collector has found was last given back
 }
 
 // request returns some bytes, of any size from none to the largest: of each order of magnitude there are as many.
@@ -316,6 +318,10 @@ func (s *soaker) useSome(client *nanorpc.Client) error {
 	begun := time.Now()
 	if err := kinds[s.rng.IntN(len(kinds))](client); err != nil {
 		return err
+	}
+	if begun.Sub(s.freed) > 10*time.Second {
+		debug.FreeOSMemory() // what is left in the lows is what the process keeps
+		s.freed = begun
 	}
 	s.rest(10 * time.Since(begun))
 	return nil
