@@ -58,8 +58,9 @@ test-go: $(VENV)/installed ## Go tests
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-race
+# Without those of the load generator that only take a minute with it, as each process spins against others.
 test-race: $(VENV)/installed ## Go tests with the race detector
-	$(GO) test -count=1 -race $$($(GO) list ./... | grep -v /torture)
+	$(GO) test -count=1 -race -skip '^Test(SeveralClients|SeveralClientsStop|ResultsMakeSense)$$' $$($(GO) list ./... | grep -v /torture)
 
 # Tests of what happens at the same time: each time it happens in another order.
 CONCURRENT := Cancel|CancelReachesHandler|CloseWithCallsInFlight|ShutdownServesCallsInFlight|DeadlineAndLateReply|QuickMethodThatTurnsSlow|ContextEndsWithTheCall|Go|GoDeadlinesAndLateReplies|GoWhenTheConnectionEnds|BatchWithLittleRoomForReplies|LoansWaitForRoom|HoardedLeases|ForgottenLeasesAreFound|MaxConcurrency.*|PoolConcurrently|Collector.*|Worker.*|StuckWorkers
