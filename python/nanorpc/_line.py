@@ -8,7 +8,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nanorpc._channel import Channel
-from nanorpc.errors import DeadlineExceeded, InvalidOption, ServerGone, ServerNotFound, SharedMemoryExhausted, Status, exception, status_of
+from nanorpc.errors import (
+    ClientClosed,
+    DeadlineExceeded,
+    InvalidOption,
+    ServerGone,
+    ServerNotFound,
+    SharedMemoryExhausted,
+    Status,
+    exception,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer, Parts
@@ -53,9 +63,9 @@ class Line:
         self._turn = threading.Lock()  # held by who connects
 
     def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
-        """Do what :meth:`Channel.call` does, on another connection if this one had ended before the request was sent."""
-        if self.patience is None:
-            return self.channel.call(method, payload, timeout=timeout, keep=keep)
+        """Do what :meth:`Channel.call` does, on another connection if this one had ended before the request was sent. A client without patience calls
+        its only channel itself: see :class:`Tools`.
+        """
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             channel = self.channel
@@ -63,6 +73,9 @@ class Line:
                 return channel.call(method, payload, timeout=timeout, keep=keep)
             except ServerGone as error:
                 if error.sent:
+                    raise
+            except ClientClosed as error:
+                if error.sent or self.channel is channel:  # else another thread has connected meanwhile
                     raise
             self._renew(channel, end)
             if end is not None:
@@ -116,7 +129,8 @@ class Line:
 
     def adopt(self, channel: Channel) -> None:
         """Make a connection the client's, unless that has been closed."""
-        self.channel = channel
+        ended, self.channel = self.channel, channel
+        ended.close()  # its memory goes
         if self.given_up.is_set():  # after the store: close looks at the connection after it has set this
             channel.close()
             raise exception(Status.CLOSED)

@@ -82,6 +82,25 @@ def test_a_client_goes_on_with_the_next_server(start_demo: Callable[[], subproce
             kept.send()
 
 
+def test_an_ended_connection_leaves_nothing(start_demo: Callable[[], subprocess.Popen[str]]) -> None:
+    async def renewed() -> None:
+        server = start_demo()
+        with nanorpc.connect("demo", reconnect=60) as client:
+            async with aio.connect("demo", reconnect=60) as other:
+                for _ in range(3):
+                    client.call("echo")
+                    await other.call("echo")
+                    ended(server, client, other)
+                    server = start_demo()
+                client.call("echo")
+                await other.call("echo")
+                maps = Path("/proc/self/maps").read_text().splitlines()
+                assert sum("memfd:nanorpc" in line or "/dev/shm" in line for line in maps) == 4  # two connections, each mapped by Go and by Python
+        ended(server)
+
+    asyncio.run(renewed())
+
+
 def test_methods_are_those_of_the_next_server(start_demo: Callable[[], subprocess.Popen[str]], directory: Path) -> None:
     first, second = nanorpc.Service("changing"), nanorpc.Service("changing")
 
@@ -216,6 +235,7 @@ def test_asyncio_clients_go_on(start_demo: Callable[[], subprocess.Popen[str]]) 
                 for task in in_flight[256:]:  # sent to the next server, as they had not been before
                     assert not task.done()
                     task.cancel()
+            other.close()
 
     asyncio.run(main())
 
