@@ -65,8 +65,8 @@ In each round all cases, a transport with a size, are measured in turn, after
 connecting anew and warming up. Figures are medians over the rounds; beside the
 p50 stand its lowest and highest round. With -inflight 1, calls/s is what a
 caller reaches that does nothing but call; with more, calls over elapsed time.
-With -inflight above 1, uds has a connection for each caller, nanorpc one client
-for all; a call of a batch takes as long as the batch.
+With -inflight above 1, uds and tcp have a connection for each caller, nanorpc
+one client for all; a call of a batch takes as long as the batch.
 
 With -clients above 1 so many other processes call the one server at once, each
 with -inflight callers, while this one waits. They begin to count at the same
@@ -82,8 +82,8 @@ p999_ns, calls_per_s, errors, client_cpu_ns, server_cpu_ns, fair_share_low
 also rate. The CPU times are per call: of the process that calls, or of all
 -clients together, and of the server; waiting awake counts too.
 
-"benchmark peer JSON" and "benchmark caller JSON" are the server and a client for
-programs that measure by themselves: see RunPeer and RunCaller, package bench.
+"benchmark peer JSON" and "benchmark caller JSON" are a server and a client for
+programs that measure by themselves: see package bench, RunPeer and RunCaller.
 
 Exit status: 0 if every call was answered rightly, 1 if not, 2 for wrong flags,
 130 when interrupted (finished rounds are still printed).
