@@ -15,6 +15,7 @@ import (
 // Subcommands of the test binary.
 const (
 	asPeer      = "peer"      // the peer process
+	asCaller    = "caller"    // a client that a test commands
 	asBenchmark = "benchmark" // a process that runs the Config in its argument
 )
 
@@ -26,6 +27,8 @@ func TestMain(m *testing.M) {
 	switch ctx := context.Background(); os.Args[1] {
 	case asPeer:
 		err = RunPeer(ctx, os.Args[2], os.Stdin, os.Stdout, faults()...)
+	case asCaller:
+		err = RunCaller(ctx, os.Args[2], os.Stdin, os.Stdout, faults()...)
 	case asBenchmark:
 		err = runBenchmark(ctx, os.Args[2])
 	default:

@@ -23,8 +23,7 @@ const (
 // responder share a process, in which they are connected without a socket: where the NATS server runs by itself, as it usually does, a call
 // takes two more hops.
 //
-// What is left as it is by default: requests of all callers share an inbox (UseOldRequestStyle would subscribe for each), and what they send is
-// flushed as soon as the writer comes to it. Several connections, and several responders in a queue group, raise the throughput of many callers
+// What is left as it is by default: requests of all callers share an inbox, and what they send is flushed as soon as the writer comes to it. Several connections, and several responders in a queue group, raise the throughput of many callers
 // where there are many CPUs.
 type natsTransport struct{}
 
@@ -36,7 +35,8 @@ func (natsTransport) Serve(ctx context.Context, p bench.Params, ready func() err
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
 		MaxPayload: int32(payload),
 		// A connection for which more waits is cut off as too slow: all requests to the responder may be waiting.
-		MaxPending: max(server.MAX_PENDING_SIZE, 2*int64(payload)*int64(p.Inflight)*bench.MaxClients),
+		MaxPending:    max(server.MAX_PENDING_SIZE, 2*int64(payload)*int64(p.Inflight)*bench.MaxClients),
+		WriteDeadline: time.Minute,
 	})
 	if err != nil {
 		return fmt.Errorf("make the NATS server: %w", err)
@@ -72,13 +72,18 @@ func (natsTransport) Serve(ctx context.Context, p bench.Params, ready func() err
 
 func urlPath(p bench.Params) string { return filepath.Join(p.Directory, "nats.url") }
 
-func (natsTransport) Connect(_ context.Context, p bench.Params, _, _ int) (bench.Session, error) {
+func (natsTransport) Connect(_ context.Context, p bench.Params, size, callers int) (bench.Session, error) {
 	url, err := os.ReadFile(urlPath(p))
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	conn, err := nats.Connect(string(url), nats.NoReconnect(), nats.ClosedHandler(func(conn *nats.Conn) { cancel(nats.ErrConnectionClosed) }))
+	options := []nats.Option{nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { cancel(nats.ErrConnectionClosed) })}
+	if size*callers > nats.DefaultSubPendingBytesLimit {
+		// The shared inbox would drop replies, and its limit cannot be raised. With one for each request, a subscription more, there is room.
+		options = append(options, nats.UseOldRequestStyle())
+	}
+	conn, err := nats.Connect(string(url), options...)
 	if err != nil {
 		cancel(err)
 		return nil, fmt.Errorf("connect: %w", err)
@@ -103,6 +108,9 @@ func (s *natsSession) Close() error {
 // Call returns a reply in memory of its own, as the library makes it.
 func (s *natsSession) Call(buffer, request []byte) ([]byte, error) {
 	reply, err := s.conn.RequestWithContext(s.ctx, echoSubject, request)
+	if s.ctx.Err() != nil {
+		return buffer, context.Cause(s.ctx)
+	}
 	if err != nil {
 		return buffer, err
 	}
