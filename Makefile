@@ -57,6 +57,10 @@ test-go: $(VENV)/installed ## Go tests
 	$(GO) test -count=1 $$($(GO) list ./... | grep -v /torture)
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
+.PHONY: test-compare
+test-compare: $(VENV)/ready ## vet, staticcheck and tests of what NanoRPC is compared with in Go, a module of its own
+	cd go/bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 ./...
+
 .PHONY: test-race
 # Without those of the load generator that only take a minute with it, as each process spins against others.
 test-race: $(VENV)/installed ## Go tests with the race detector

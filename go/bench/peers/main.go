@@ -5,6 +5,11 @@
 // further is said beside it.
 package main
 
-import "nanorpc/go/bench/command"
+import (
+	"nanorpc/go/bench"
+	"nanorpc/go/bench/command"
+)
 
-func main() { command.Main(grpcTransport{}, natsTransport{}) }
+func main() { command.Main(transports()...) }
+
+func transports() []bench.Transport { return []bench.Transport{grpcTransport{}, natsTransport{}} }
