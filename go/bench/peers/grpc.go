@@ -19,10 +19,11 @@ const echoMethod = "/bench.Echo/Echo"
 // grpcTransport is gRPC's unary call over a Unix socket, with one connection for all callers. The payload is the message: rawCodec takes the
 // place of protobuf, which would copy it once more at both ends.
 //
-// What is left as it is by default: the windows of flow control, which grow with what a connection carries (WithInitialWindowSize ends that), and
-// the socket's buffers of 32 KiB (WriteBufferSize, ReadBufferSize), which are right for short messages. A stream that stays open would spare a call
-// its headers, but then it is no call: deadlines, errors and the pairing of replies would be the program's own. Several connections raise the
-// throughput of many callers where there are many CPUs.
+// What is left as it is by default, as with one call at a time the other way made no difference that could be told from noise, from 64 B to 16 MiB:
+// the windows of flow control, which grow with what a connection carries (InitialWindowSize of 64 MiB), the socket's buffers of 32 KiB
+// (WriteBufferSize and ReadBufferSize of 1 MiB), and a goroutine for each call of a server (NumStreamWorkers of 2). A stream that stays open would
+// spare a call its headers, but then it is no call: deadlines, errors and the pairing of replies would be the program's own. Several connections
+// raise the throughput of many callers where there are many CPUs.
 type grpcTransport struct{}
 
 func (grpcTransport) Name() string { return "grpc" }
