@@ -225,9 +225,8 @@ def _least(
     costs = {row.contender: value for row in peers if (value := cost(row)) is not None}
     value = cost(ours) if ours else None
     if ours is None or value is None or not costs:
-        return Bar(
-            title, language, (), [name for name, there in ((f"NanoRPC, {where}", value is not None), (f"peers, {where}", bool(costs))) if not there]
-        )
+        there = {f"NanoRPC, {where}": value is not None, f"peers, {where}": bool(costs)}
+        return Bar(title, language, (), (), [name for name in there if not there[name]])
     best = min(costs, key=lambda name: costs[name])
     met = value <= costs[best]
     figures = f"{ours.contender} {text(value)}, {best} {text(costs[best])} {unit}"

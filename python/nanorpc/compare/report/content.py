@@ -42,6 +42,7 @@ def content(comparison: Comparison) -> list[Block]:
         Heading(2, "Figures"),
         Paragraph(_HOW),
         *_figures(comparison),
+        *_left_out(comparison),
     ]
 
 
@@ -70,7 +71,7 @@ def _machine(machine: dict[str, Any]) -> str:
     parts = [
         f"{machine['cpus']} CPUs" if "cpus" in machine else "",
         str(machine.get("cpu", "")),
-        f"Linux {machine['kernel']}" if "kernel" in machine else "",
+        str(machine.get("kernel", "")),
     ]
     parts.append(f"{size_text(machine['memory_bytes'])} of memory" if "memory_bytes" in machine else "")
     virtual = machine.get("virtual")
@@ -119,3 +120,13 @@ def _figures(comparison: Comparison) -> Iterator[Block]:
         wrong = [row for row in comparison.rows if row.case == case and row.errors]
         if wrong:
             yield Bullets([f"{_which(row)}: {row.errors:,} of {row.calls:,} replies were wrong. {row.first_error}".strip() for row in wrong])
+
+
+def _left_out(comparison: Comparison) -> Iterator[Block]:
+    cases: dict[tuple[str, str, str], list[str]] = {}
+    for absent in comparison.about.get("absent") or []:
+        key = absent.get("language", ""), absent.get("contender", ""), absent.get("reason", "")
+        cases.setdefault(key, []).append(absent.get("case", ""))
+    if cases:
+        yield Heading(3, "Left out")
+        yield Bullets([f"{language}, {name}, in {', '.join(where)}: {reason}." for (language, name, reason), where in cases.items()])

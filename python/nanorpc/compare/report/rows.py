@@ -129,7 +129,7 @@ class Comparison:
     """A run, or as much of it as there is."""
 
     about: dict[str, Any]
-    """The first line: machine, versions, command, date, rounds, duration."""
+    """The first line: machine, versions, command, date, rounds, duration, and who was left out of what."""
     rows: Sequence[Row]
     """What was measured, in the order of the file."""
     failed: Sequence[Row]

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 6.6, 0.75, 1.35, 0.65, 0.6  # inches: of a panel with its margins, and the margins
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 6.7, 0.75, 1.5, 0.65, 0.6  # inches: of a panel with its margins, and the margins
 
 
 def panels(title: str, columns: int, heights: list[float], right: float = _RIGHT, left: float = _LEFT, **options: Any) -> tuple[Figure, Any]:
