@@ -47,6 +47,7 @@ def draw(comparison: Comparison, palette: Palette) -> Figure:
             text = group.text if group.case == "rate" else f"{group.text}, closed loop"
             name(one, f"{language}: {text}")
             _panel(one, panel.get(group, ()), palette)
+            one.set_visible(group in panel)
     return figure
 
 

@@ -39,6 +39,7 @@ def draw(comparison: Comparison, palette: Palette) -> Figure:
             one.set(xlim=decades([row.calls_per_s for row in rows], (1e3, 1e7)), ylim=decades([row.p50_ns for row in rows], (100, 1e6)))
             name(one, f"{language}: {group.text}")
             _panel(one, panel.get(group, ()), palette)
+            one.set_visible(group in panel)
         axes[i][0].set_ylabel("p50")
     return figure
 
