@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import decades, time_axis
 from nanorpc.gui.record import Load, Record, load_text
-from nanorpc.gui.theme import Series
+from nanorpc.reports.axes import decades, time_axis
+from nanorpc.reports.palette import Series
 from nanorpc.units import size_text, time_text
 
 _MOST = 200  # runs

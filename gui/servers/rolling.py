@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from nanorpc.commands.human import number
 from nanorpc.gui.plots import Hover, PlotWidget, Renderer
-from nanorpc.gui.plots.chart import decades, time_axis
 from nanorpc.gui.servers.record import KEPT, Point
-from nanorpc.gui.theme import Series
+from nanorpc.reports.axes import decades, time_axis
+from nanorpc.reports.palette import Series
 from nanorpc.units import time_text
 
 _GAP = 5.0

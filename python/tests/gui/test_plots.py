@@ -17,7 +17,8 @@ from nanorpc.gui.bench.live import LivePlots
 from nanorpc.gui.bench.plan import Plan
 from nanorpc.gui.bench.timeline import Timeline
 from nanorpc.gui.plots import Frame, Hover, PlotWidget, Renderer
-from nanorpc.gui.theme import DARK, LIGHT, Series
+from nanorpc.gui.theme import DARK, LIGHT
+from nanorpc.reports.palette import Series
 
 LIMIT = 60_000  # ms
 
