@@ -146,7 +146,7 @@ def _there(entrants: Sequence[Entrant], program: str) -> tuple[list[Entrant], li
         if entrant.language == GO and not program:
             reason = "no program has been given that has it: --go PATH"
         elif not Contender("", entrant.name, "", needs=entrant.needs).installed():
-            reason = f"{entrant.distribution or entrant.needs} is not installed"
+            reason = f"not all of it is installed: {entrant.needs}"
         else:
             there.append(entrant)
             continue

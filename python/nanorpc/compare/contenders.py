@@ -42,7 +42,7 @@ class Contender:
     inflight: int = 1
     """Calls at once."""
     needs: str = ""
-    """What has to be installed, by the name under which it is imported."""
+    """What has to be installed, by the names under which it is imported, with spaces between them."""
     sizes: tuple[int, ...] = ()
     """Payload sizes in bytes, if not those of the plan."""
     clients: int = 1
@@ -66,10 +66,8 @@ class Contender:
 
     def installed(self) -> bool:
         """Whether what it needs is there. Imports nothing of that."""
-        if not self.needs:
-            return True
         try:
-            return find_spec(self.needs) is not None
+            return all(find_spec(name) for name in self.needs.split())
         except ModuleNotFoundError:  # what it is a part of is not there
             return False
 

@@ -53,9 +53,9 @@ class Entrant:
     transport: str = PEER
     """Who serves: see :class:`Contender`."""
     needs: str = ""
-    """What has to be installed, by the name under which it is imported."""
+    """What has to be installed: see :class:`Contender`."""
     distribution: str = ""
-    """What has to be installed, by the name under which it is published."""
+    """Under which name its version is known."""
     polls: bool = False
     loop: str = "echo"
     """How a client makes one call at a time: see :mod:`nanorpc.compare.loops`."""
@@ -135,12 +135,12 @@ ENTRANTS = (
         PYTHON,
         "grpcio",
         "grpcio",
-        needs="grpc",
+        needs="grpc google.protobuf",
         distribution="grpcio",
         loops={"inflight": "aio", "array": "mirror"},
         modules={"inflight": "grpc_aio", "typed": "grpc_typed"},
     ),
-    Entrant(PYTHON, "Pyro5", "pyro5", needs="Pyro5", distribution="Pyro5", loops=_BATCHES),
+    Entrant(PYTHON, "Pyro5", "pyro5", needs="Pyro5 msgpack", distribution="Pyro5", loops=_BATCHES),
     Entrant(PYTHON, "rpyc", "rpyc", needs="rpyc", distribution="rpyc", loops=_PIPELINE),
     Entrant(PYTHON, "iceoryx2", "iceoryx2", needs="iceoryx2", distribution="iceoryx2", polls=True, loops=_PIPELINE, absent=_ICEORYX),
     Entrant(PYTHON, "iceoryx2-wait", "iceoryx2_wait", needs="iceoryx2", distribution="iceoryx2", loops=_PIPELINE, absent=_ICEORYX),
