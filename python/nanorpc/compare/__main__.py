@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     rounds = options.rounds or (2 if options.quick else 5)
     duration = options.duration or (0.1 if options.quick else 0.5)
-    there, missing = _there(entrants, options.go)
+    there, missing = _there(cases, entrants, options.go)
     command = shlex.join(["python", "-m", "nanorpc.compare", *(sys.argv[1:] if arguments is None else arguments)])
     about = {
         "machine": machine(),
@@ -139,8 +139,8 @@ def _write(file: TextIO, line: dict[str, Any]) -> None:
     file.flush()
 
 
-def _there(entrants: Sequence[Entrant], program: str) -> tuple[list[Entrant], list[dict[str, str]]]:
-    """Return who can be measured here, and why not the others, in all cases."""
+def _there(cases: Sequence[Case], entrants: Sequence[Entrant], program: str) -> tuple[list[Entrant], list[dict[str, str]]]:
+    """Return who can be measured here, and why not the others, for each case."""
     there, missing = [], []
     for entrant in entrants:
         if entrant.language == GO and not program:
@@ -150,7 +150,7 @@ def _there(entrants: Sequence[Entrant], program: str) -> tuple[list[Entrant], li
         else:
             there.append(entrant)
             continue
-        missing += [_line(case, entrant, reason) for case in CASES.values() if case.name not in entrant.absent]
+        missing += [_line(case, entrant, reason) for case in cases if entrant.contenders(case, "")]
     return there, missing
 
 
@@ -178,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=COLUMNS),
     )
     parser.add_argument("--go", default="", metavar="PATH", help="the program that has the contenders in Go; they are left out without")
-    parser.add_argument("--output", type=Path, default=Path("out/compare"), metavar="DIR", help="where results.jsonl and the report go (default: out/compare)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("out/compare"), metavar="DIR", help="where results.jsonl and the report go (default: out/compare)"
+    )
     parser.add_argument("--cases", type=names, default=[], metavar="A,B", help=f"of {', '.join(CASES)} (default: all)")
     parser.add_argument(
         "--contenders", type=names, default=[], metavar="A,B", help="as in nanorpc,go/uds,python/uds: see --list (default: all that are there)"

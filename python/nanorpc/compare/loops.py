@@ -80,7 +80,9 @@ def _pipeline(peer: Any, directory: Path, inflight: int) -> Iterator[Round]:
 
 
 def _flow(pipeline: Pipeline, payloads: Sequence[bytes], inflight: int) -> Phase:
-    """Return the phase of so many callers, each of whom calls again when it has its reply, but all in one thread. Replies come in the order of requests."""
+    """Return the phase of so many callers, each of whom calls again when it has its reply, all in one thread. Replies come in the order of
+    requests.
+    """
     clock = time.perf_counter_ns
 
     def phase(end: int, most: int) -> tuple[list[int], int]:
@@ -268,6 +270,6 @@ LOOPS: Mapping[str, Loop] = MappingProxyType(
         "floor": _floor,
     }
 )
-"""By the names of the clients' context managers, but ``batches``, in which a call takes as long as its batch and not a share of that, and ``threads``,
-which have a connection each.
+"""By the names of the clients' context managers, but ``batches``, in which a call takes as long as its batch and not a share of that, and
+``threads``, which have a connection each.
 """

@@ -11,16 +11,17 @@ from statistics import mean
 from typing import Any, TypeVar
 
 Figures = dict[str, Any]
-"""A round's numbers: ``calls``, ``errors``, which are wrong replies, and then ``first_error``, ``mean_ns``, ``p50_ns``, ``p99_ns``, ``p999_ns`` and
-``calls_per_s``.
+"""A round's numbers: ``calls``, ``errors``, which are wrong replies, and then ``first_error``, ``mean_ns``, ``p50_ns``, ``p99_ns``, ``p999_ns``
+and ``calls_per_s``.
 
-Also ``distribution``, a list of pairs, ascending: a time in ns, and how many calls took at most that and longer than the pair before; and, in all, the
-CPU time of the client's process, ``client_cpu_ns``, and of the server's, ``server_cpu_ns``, which are missing where nobody has measured them.
+Also ``distribution``, a list of pairs, ascending: a time in ns, and how many calls took at most that and longer than the pair before; and, in
+all, the CPU time of the client's process, ``client_cpu_ns``, and of the server's, ``server_cpu_ns``, which are missing where nobody has measured
+them.
 """
 
 Phase = Callable[[int, int], "tuple[list[int], int]"]
-"""Calls until a time of :func:`time.perf_counter_ns`, or so often, whichever comes first, but once at least. Returns the times in ns, and the number of
-wrong replies.
+"""Calls until a time of :func:`time.perf_counter_ns`, or so often, whichever comes first, but once at least. Returns the times in ns, and the
+number of wrong replies.
 """
 
 Request = TypeVar("Request")
@@ -76,7 +77,7 @@ def measure(phase: Phase, command: Command, *, calls: int = 1, shared: bool = Fa
 
 
 def cpu_of(pid: int) -> int:
-    """Return how much CPU time a process has used, in ns; nothing for pid 0. It is the clock of clock_getcpuclockid(3), which is as precise as one's own.
+    """Return how much CPU time a process has used, in ns; nothing for pid 0. The clock is that of clock_getcpuclockid(3), as precise as one's own.
 
     :raises OSError: there is no such process.
     """

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from nanorpc._buffer import Buffer
 
 
 class Copied:
@@ -18,7 +14,7 @@ class Copied:
     :param call: sends a view of the array's bytes, and returns the reply.
     """
 
-    def __init__(self, call: Callable[[memoryview], Buffer]) -> None:
+    def __init__(self, call: Callable[[memoryview], bytes | memoryview]) -> None:
         self._call = call
         self._numbers = np.empty(0, np.float32)
 
@@ -30,7 +26,7 @@ class Copied:
 
     def run(self) -> NDArray[np.float32]:
         """Call, without another copy than the library makes."""
-        return np.frombuffer(self._call(memoryview(self._numbers).cast("B")), np.float32)
+        return np.frombuffer(self._call(self._numbers.data.cast("B")), np.float32)
 
     def end(self) -> None:
         """Keep the array for the next call."""

@@ -1,8 +1,8 @@
-"""iceoryx2's request-response over shared memory, polled: a client looks for its reply, and the server for requests, until there are some. That is what
-its benchmarks do; its examples for Python look in intervals. A CPU each is busy all the time. See iceoryx2_wait for its blocking wait.
+"""iceoryx2's request-response over shared memory, polled: a client looks for its reply, and the server for requests, until there are some. That
+is what its benchmarks do; its examples for Python look in intervals. A CPU each is busy all the time. See iceoryx2_wait for its blocking wait.
 
-Payloads are slices of bytes of any length in loaned memory. Nodes are found under iceoryx2's own directory, not in that of the benchmark, so that the next
-node cleans up after one that has been killed.
+Payloads are slices of bytes of any length in loaned memory. Nodes are in iceoryx2's own directory, not in that of the benchmark, so that the next
+one cleans up after one that has been killed. What could be tuned further: huge pages for its segments, a CPU and a priority for each thread.
 """
 
 from __future__ import annotations

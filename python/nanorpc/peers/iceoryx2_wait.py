@@ -1,5 +1,5 @@
-"""iceoryx2's request-response with its blocking wait: who sends also notifies, by an event, the other end's listener, which sleeps until then, as in iceoryx2's
-examples of event-based communication. The server has an event, and each client has one of its own, so that a reply wakes nobody else.
+"""iceoryx2's request-response with its blocking wait: who sends also notifies, by an event, the other end's listener, which sleeps until then, as in
+iceoryx2's examples of event-based communication. The server has an event, and each client has one of its own, so that a reply wakes nobody else.
 
 A WaitSet would wait for several listeners at once; there is only one in either process.
 """

@@ -13,8 +13,8 @@ Echo = Callable[[bytes], "bytes | None"]
 """Sends a request, and returns the server's reply: the same bytes."""
 
 Stamps = Callable[[int, bytes], bytes]
-"""Sends a request of so many bytes, in which only the two halves of the stamp are written, one at either end, and returns those of the reply, which is as
-long. A stamp is as long as the request if that is short.
+"""Sends a request of so many bytes, in which only the two halves of the stamp are written, one at either end, and returns those of the reply,
+which is as long. A stamp is as long as the request if that is short.
 """
 
 Add = Callable[[int, int], int]

@@ -54,7 +54,7 @@ def echo(directory: Path) -> Iterator[Echo]:
     with _connected(directory, zmq.REQ) as socket:
 
         def call(request: bytes) -> bytes:
-            socket.send(request, copy=len(request) < zmq.COPY_THRESHOLD)
+            socket.send(request, 0, copy=len(request) < zmq.COPY_THRESHOLD)
             reply: bytes = socket.recv()
             return reply
 

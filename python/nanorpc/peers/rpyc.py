@@ -1,5 +1,5 @@
-"""RPyC over a Unix socket. Bytes are values for it: they travel. Two things are set for large ones, without which 16 MiB take seconds: messages from 3000
-bytes on are not compressed, and go in chunks of 1 MiB instead of 64 kB, for each of which the rest is copied.
+"""RPyC over a Unix socket. Bytes are values for it: they travel. Two things are set for large ones, without which 16 MiB take seconds: messages from
+3000 bytes on are not compressed, and go in chunks of 1 MiB instead of 64 kB, for each of which the rest is copied.
 """
 
 from __future__ import annotations

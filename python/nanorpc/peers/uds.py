@@ -1,4 +1,4 @@
-"""A Unix stream socket, with a length before each message. The server is the one of :mod:`nanorpc._peer`: blocking calls in a thread for each client."""
+"""A Unix stream socket, with a length before each message. The server is that of :mod:`nanorpc._peer`: blocking calls in a thread for each client."""
 
 from __future__ import annotations
 
