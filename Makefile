@@ -122,6 +122,25 @@ torture: $(VENV)/installed ## try to lose something for some hours: docs/reliabi
 	done; \
 	$(GO) run ./go/internal/trial/report -rows $(NANORPC_TORTURE_ROWS) -json out/torture.json; [ -z "$$failed" ]
 
+COMPARE := build/compare
+
+.PHONY: compare
+compare: $(COMPARE)/venv/installed $(COMPARE)/peers ## measure NanoRPC beside what people would use instead: out/compare. QUICK=1 sees that all works; ARGS='--cases echo'
+	PATH="$$(dirname $(GO)):$$PATH" $(COMPARE)/venv/bin/python -m nanorpc.compare --go $(COMPARE)/peers --output out/compare $(if $(QUICK),--quick) $(ARGS)
+
+# An environment of its own: what NanoRPC is compared with is no dependency of it. There are wheels of iceoryx2 for glibc 2.34 and later only, which no
+# requirement can say.
+$(COMPARE)/venv/installed: $(VENV)/ready $(GO_SOURCES) $(PYTHON_SOURCES)
+	[ -x $(COMPARE)/venv/bin/python ] || $(BIN)/python -m venv $(COMPARE)/venv
+	rm -rf build/lib.*
+	PATH="$$(dirname $(GO)):$$PATH" $(COMPARE)/venv/bin/python -m pip install --quiet --disable-pip-version-check '.[compare]'
+	$(COMPARE)/venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'iceoryx2>=0.10' || \
+	    echo 'compare: iceoryx2 cannot be installed here, and is left out' >&2
+	touch $@
+
+$(COMPARE)/peers: $(GO_SOURCES) $(wildcard go/bench/peers/go.*) | $(VENV)/ready
+	$(GO) build -C go/bench/peers -o $(CURDIR)/$@ .
+
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv
 

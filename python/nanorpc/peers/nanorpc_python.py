@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 import nanorpc
 from nanorpc.peers import nanorpc_go
-from nanorpc.peers.interface import Add, Halve
+from nanorpc.peers.interface import Add, Arrays
 from nanorpc.peers.nanorpc_go import SERVICE
 
-_FLOAT = "f4"
+FLOAT = "f4"
+"""The dtype of all arrays."""
 
 echo = nanorpc_go.echo  # a client does not know what the server is written in
+batch = nanorpc_go.batch
+mirror = nanorpc_go.mirror
 
 
 @contextmanager
@@ -39,8 +42,8 @@ def _service() -> nanorpc.Service:
 
     @service.method(raw=True)
     def halve(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
-        numbers = request.array(_FLOAT)
-        np.multiply(numbers, np.float32(0.5), out=reply.array(numbers.shape, _FLOAT))
+        numbers = request.array(FLOAT)
+        np.multiply(numbers, np.float32(0.5), out=reply.array(numbers.shape, FLOAT))
 
     return service
 
@@ -53,25 +56,31 @@ def typed(directory: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def array(directory: Path) -> Iterator[Halve]:
+def array(directory: Path) -> Iterator[Arrays]:
     """Connect a client that builds its requests where the server reads them, and reads replies where the server has written them."""
     with nanorpc.connect(SERVICE, directory=str(directory)) as client:
-        yield _Halve(client)
+        yield InPlace(client, "halve")
 
 
-class _Halve:
-    def __init__(self, client: nanorpc.Client) -> None:
+class InPlace:
+    """Arrays in memory that the client and the server share."""
+
+    def __init__(self, client: nanorpc.Client, method: str) -> None:
         self._client = client
+        self._method = method
 
     def begin(self, count: int) -> NDArray[np.float32]:
-        self._loan = self._client.loan("halve", 4 * count)
-        numbers: NDArray[np.float32] = self._loan.array(_FLOAT)
+        """Return an array on memory for the request."""
+        self._loan = self._client.loan(self._method, 4 * count)
+        numbers: NDArray[np.float32] = self._loan.array(FLOAT)
         return numbers
 
     def run(self) -> NDArray[np.float32]:
+        """Call, and return an array on the reply."""
         self._reply = self._loan.send()
-        halves: NDArray[np.float32] = self._reply.array(_FLOAT)
+        halves: NDArray[np.float32] = self._reply.array(FLOAT)
         return halves
 
     def end(self) -> None:
+        """Give the reply's memory back."""
         self._reply.release()
