@@ -19,25 +19,32 @@ type Region struct {
 	At       map[uint64]int // how many were executed at each address
 }
 
-// limit is more steps than any region has.
-const limit = 20_000_000
+const (
+	limit     = 20_000_000 // more steps than any region has
+	restEvery = 64         // steps
+)
 
-// patience is how long Count waits for a thread to come to its first mark.
-const patience = 10 * time.Second
+// patience is how long Count waits for a thread to come to its next mark.
+const patience = 5 * time.Second
 
 // Count stops all threads of a process but one, calls stopped, has that thread run to a mark, and counts the steps in n regions from there, so that it is to execute
 // n + 1 marks. The process runs on as before when Count returns. If that has failed, as it may where the thread waits for one that stands still, it is dead.
 func Count(pid, thread, n int, stopped func()) ([]Region, error) {
-	// The thread that attaches is the only one that may do the rest.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	t := tracer{pid: pid, threads: map[int]*tracee{}, text: map[uint64]instruction{}}
-	regions, err := t.count(thread, n, stopped)
-	if err != nil {
-		_ = unix.Kill(pid, unix.SIGKILL)
-		return nil, fmt.Errorf("count the steps of thread %d of process %d: %w", thread, pid, err)
-	}
-	return regions, nil
+	var regions []Region
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Only the thread that attaches may do the rest. As it stays locked it ends with the goroutine, and lets go of whatever it still traces.
+		runtime.LockOSThread()
+		t := tracer{pid: pid, threads: map[int]*tracee{}, text: map[uint64]instruction{}}
+		if regions, err = t.count(thread, n, stopped); err != nil {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			err = fmt.Errorf("count the steps of thread %d of process %d: %w", thread, pid, err)
+		}
+	}()
+	<-done
+	return regions, err
 }
 
 // tracer has attached to a process. It belongs to one thread.
@@ -45,7 +52,7 @@ type tracer struct {
 	pid     int
 	threads map[int]*tracee
 	text    map[uint64]instruction // what is at an address, as far as it matters
-	pace    time.Duration          // wait before each step
+	rest    time.Duration          // every so many steps
 }
 
 // instruction is what Count has to know of one.
@@ -72,20 +79,20 @@ func (t *tracer) count(thread, n int, stopped func()) ([]Region, error) {
 	stopped()
 	// A wait for what never comes ends with the process.
 	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(t.pid, unix.SIGKILL) })
-	err := stepped.runToMark()
-	watchdog.Stop()
-	if err != nil {
+	defer watchdog.Stop()
+	if err := stepped.runToMark(); err != nil {
 		return nil, err
 	}
 	regions := make([]Region, n)
 	for i := range regions {
+		watchdog.Reset(patience)
 		regions[i] = Region{At: map[uint64]int{}}
 		if err := t.stepToMark(stepped, &regions[i]); err != nil {
 			return nil, err
 		}
-		// Whoever has waited takes more time for each step from now on, so that the peer has more, too: it may have to share its CPU.
+		// Who has waited for a peer, which may have to share its CPU, rests now and then from here on.
 		if regions[i].Pauses > 0 {
-			t.pace = min(max(2*t.pace, time.Microsecond), time.Millisecond)
+			t.rest = min(max(2*t.rest, 100*time.Microsecond), 2*time.Millisecond)
 		}
 	}
 	return regions, t.detach()
@@ -102,8 +109,8 @@ func (t *tracer) stepToMark(s *tracee, r *Region) error {
 		if err != nil {
 			return err
 		}
-		if t.pace > 0 && what != mark {
-			time.Sleep(t.pace)
+		if t.rest > 0 && r.Steps%restEvery == 0 {
+			time.Sleep(t.rest)
 		}
 		if err := s.step(); err != nil {
 			return err

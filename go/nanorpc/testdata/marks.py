@@ -1,0 +1,49 @@
+"""Calls between marks, for the test that counts the instructions of Python's client: see marks_test.go."""
+
+import ctypes
+import gc
+import mmap
+import sys
+import threading
+from collections.abc import Callable
+
+import nanorpc
+
+WARM_UP = 1000
+CODE = b"\xcc\xc3"  # INT3, RET
+
+
+def mark() -> Callable[[], None]:
+    """Return a function that executes a mark."""
+    memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory.write(CODE)
+    return ctypes.PYFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+
+
+def operation(client: nanorpc.Client, name: str, size: int) -> Callable[[], object]:
+    """Return what is done between two marks."""
+    request = bytes(size)
+    call = client.call
+    return {"nothing": lambda: None, "call": lambda: call("echo", request)}[name]
+
+
+def main() -> None:
+    breakpoint_, service = mark(), sys.argv[1]
+    gc.disable()
+    with nanorpc.connect(service, spin="busy") as client:
+        print("ready", flush=True)
+        while line := sys.stdin.readline():
+            name, size, regions = line.split()
+            do = operation(client, name, int(size))
+            for _ in range(WARM_UP):
+                do()
+            print(threading.get_native_id(), flush=True)
+            while not client.call("told"):
+                do()
+            for _ in range(int(regions)):
+                breakpoint_()
+                do()
+            breakpoint_()
+
+
+main()
