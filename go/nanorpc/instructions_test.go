@@ -118,7 +118,7 @@ func stepPython(t *testing.T, python, name string, size, n int) (regions []steps
 	regions = attempt(t, func(t *testing.T) ([]steps.Region, error) {
 		dir := t.TempDir()
 		server := startRole(t, steppedServer, dir)
-		client := startRole(t, "", dir, withVariables("GOGC=off", "GOMAXPROCS=1", "NANORPC_DIR="+dir, "PYTHONHASHSEED=0"), func(c *exec.Cmd) {
+		client := startRole(t, "", dir, withVariables("GOGC=off", "GOMAXPROCS=8", "NANORPC_DIR="+dir, "PYTHONHASHSEED=0"), func(c *exec.Cmd) {
 			c.Path, c.Args = python, []string{python, "testdata/marks.py", service}
 		})
 		regions, err := stepOperation(t, server, client, name, size, n)

@@ -39,7 +39,7 @@ func Count(pid, thread, n int, stopped func()) ([]Region, error) {
 		runtime.LockOSThread()
 		t := tracer{pid: pid, threads: map[int]*tracee{}, text: map[uint64]instruction{}}
 		if regions, err = t.count(thread, n, stopped); err != nil {
-			_ = unix.Kill(pid, unix.SIGKILL)
+			t.kill()
 			err = fmt.Errorf("count the steps of thread %d of process %d: %w", thread, pid, err)
 		}
 	}()
@@ -78,7 +78,7 @@ func (t *tracer) count(thread, n int, stopped func()) ([]Region, error) {
 	}
 	stopped()
 	// A wait for what never comes ends with the process.
-	watchdog := time.AfterFunc(patience, func() { _ = unix.Kill(t.pid, unix.SIGKILL) })
+	watchdog := time.AfterFunc(patience, t.kill)
 	defer watchdog.Stop()
 	if err := stepped.runToMark(); err != nil {
 		return nil, err
@@ -96,6 +96,16 @@ func (t *tracer) count(thread, n int, stopped func()) ([]Region, error) {
 		}
 	}
 	return regions, t.detach()
+}
+
+// kill ends the process. Its first thread can be waited for only when the others have been.
+func (t *tracer) kill() {
+	_ = unix.Kill(t.pid, unix.SIGKILL)
+	for id := range t.threads {
+		if id != t.pid {
+			_, _ = wait(id, new(unix.WaitStatus))
+		}
+	}
 }
 
 // stepToMark steps a thread until its next instruction is a mark, and over that.

@@ -13,11 +13,11 @@ WARM_UP = 1000
 CODE = b"\xcc\xc3"  # INT3, RET
 
 
-def mark() -> Callable[[], None]:
-    """Return a function that executes a mark."""
+def code() -> mmap.mmap:
+    """Return memory with a function that executes a mark."""
     memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     memory.write(CODE)
-    return ctypes.PYFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+    return memory
 
 
 def operation(client: nanorpc.Client, name: str, size: int) -> Callable[[], object]:
@@ -28,7 +28,9 @@ def operation(client: nanorpc.Client, name: str, size: int) -> Callable[[], obje
 
 
 def main() -> None:
-    breakpoint_, service = mark(), sys.argv[1]
+    """Do what stdin says: see callWithMarks."""
+    memory, service = code(), sys.argv[1]
+    mark = ctypes.PYFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
     gc.disable()
     with nanorpc.connect(service, spin="busy") as client:
         print("ready", flush=True)
@@ -41,9 +43,9 @@ def main() -> None:
             while not client.call("told"):
                 do()
             for _ in range(int(regions)):
-                breakpoint_()
+                mark()
                 do()
-            breakpoint_()
+            mark()
 
 
 main()
