@@ -25,7 +25,7 @@ const (
 )
 
 // patience is how long Count waits for a thread to come to its next mark.
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 // Count stops all threads of a process but one, calls stopped, has that thread run to a mark, and counts the steps in n regions from there, so that it is to execute
 // n + 1 marks. The process runs on as before when Count returns. If that has failed, as it may where the thread waits for one that stands still, it is dead.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import nanorpc
 
-WARM_UP = 1000
+WARM_UP = 200
 CODE = b"\xcc\xc3"  # INT3, RET
 
 
