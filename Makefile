@@ -54,7 +54,7 @@ check: $(VENV)/installed ## formatting, vet, staticcheck, ruff, mypy
 
 .PHONY: test-go
 test-go: $(VENV)/installed ## Go tests
-	$(GO) test -count=1 $$($(GO) list ./... | grep -v /torture)
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 $$($(GO) list ./... | grep -v /torture)
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
 .PHONY: test-compare
@@ -100,6 +100,20 @@ screenshots: $(VENV)/installed server ## pictures of the dashboard in all states
 .PHONY: readme-pictures
 readme-pictures: $(VENV)/installed ## measure, on a machine that is idle, and make the README's pictures: docs/images
 	QT_QPA_PLATFORM=offscreen $(BIN)/python python/tests/gui/take_readme_pictures.py docs/images
+
+.PHONY: profile
+profile: $(VENV)/installed build/profile/ready ## where the time of round trips goes, by pprof, perf and py-spy: out/profile
+	PATH="$$(dirname $(GO)):$$PATH" $(GO) run ./go/internal/profile -out out/profile -python $(BIN)/python -py-spy build/profile/bin/py-spy
+
+# In an environment of its own: nothing else needs it.
+build/profile/ready:
+	$(PYTHON) -m venv build/profile
+	build/profile/bin/python -m pip install --quiet --disable-pip-version-check py-spy
+	touch $@
+
+.PHONY: instructions
+instructions: $(VENV)/installed ## count the instructions that calls take, and compare with docs/benchmarks.md (UPDATE=1: write them there)
+	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -v -run '^TestInstructions$$' ./go/nanorpc $(if $(UPDATE),-args -update)
 
 .PHONY: model test-model
 model: ## check the model of the protocol with Spin, and that it finds mutants (FULL=1: at full size)

@@ -2,6 +2,7 @@ package nanorpc_test
 
 import (
 	"context"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -92,4 +93,71 @@ func BenchmarkCall(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestNeitherEndAllocates has both ends in this process, of which testing counts all allocations.
+func TestNeitherEndAllocates(t *testing.T) {
+	srv, where, _ := startServer(t)
+	if err := srv.HandleRaw("raw", func(_ context.Context, x *nanorpc.Exchange) error {
+		reply, err := x.Reply(len(x.Request()))
+		if err == nil && len(reply) > 0 {
+			reply[0] = x.Request()[0]
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	client := dial(t, where)
+	ctx := context.Background()
+	for _, size := range []int{1, 64, 4096, 1 << 20} {
+		request, reply := make([]byte, size), make([]byte, 0, size)
+		for name, call := range map[string]func() error{
+			"a reply buffer": func() error {
+				_, err := client.AppendCall(ctx, reply, "echo", request)
+				return err
+			},
+			"a loan": func() error {
+				loan, err := client.Loan(ctx, size)
+				if err != nil {
+					return err
+				}
+				loan.Bytes()[0] = 1
+				lease, err := loan.Call(ctx, "raw")
+				if err != nil {
+					return err
+				}
+				lease.Release()
+				return nil
+			},
+		} {
+			if allocations := allocationsOf(t, call); allocations != 0 {
+				t.Errorf("calls of %d bytes with %s make %v allocations each, at both ends", size, name, allocations)
+			}
+		}
+	}
+	allocating := allocationsOf(t, func() error {
+		_, err := client.Call(ctx, "echo", []byte{1})
+		return err
+	})
+	if allocating < 1 {
+		t.Errorf("a call that returns a new reply makes %v allocations: they are not counted", allocating)
+	}
+}
+
+// allocationsOf returns how many allocations a call makes, in the best of some rounds: a server whose handler has been interrupted for long starts goroutines for some time, and Go's
+// runtime allocates now and then.
+func allocationsOf(t *testing.T, call func() error) float64 {
+	t.Helper()
+	fewest := math.Inf(1)
+	for range 10 {
+		fewest = min(fewest, testing.AllocsPerRun(100, func() {
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
+		}))
+		if fewest == 0 {
+			break
+		}
+	}
+	return fewest
 }

@@ -49,6 +49,8 @@ var roles = map[string]func(where nanorpc.Option) error{
 	"few-files-client":     callWithFewFiles,
 	"little-memory":        serveWithLittleMemory,
 	"little-memory-client": callWithLittleMemory,
+	steppedServer:          serveWithMarks,
+	steppedClient:          callWithMarks,
 }
 
 func TestMain(m *testing.M) {
@@ -65,7 +67,7 @@ func TestMain(m *testing.M) {
 // child is a process with a role.
 type child struct {
 	*exec.Cmd
-	stdin  io.Closer
+	stdin  io.WriteCloser
 	stdout *bufio.Reader
 	stderr bytes.Buffer
 }
