@@ -7,13 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from PyQt5.QtCore import QSettings
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from nanorpc.gui.screen import Screen
 from nanorpc.gui.window import Window
+
+AScreen = TypeVar("AScreen", bound=Screen)
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -48,6 +52,24 @@ def window(qtbot: QtBot, qapp: QApplication, directory: Path, settings: QSetting
     qtbot.waitExposed(shown)
     yield shown
     shown.close()
+
+
+@pytest.fixture
+def show_screen(qtbot: QtBot) -> Iterator[Callable[[AScreen], AScreen]]:
+    """Shows a screen without the window around it, until the end of the test."""
+    shown: list[Screen] = []
+
+    def show(screen: AScreen) -> AScreen:
+        qtbot.addWidget(screen)
+        shown.append(screen)
+        screen.resize(1000, 600)
+        screen.show()
+        screen.activated()
+        return screen
+
+    yield show
+    for screen in shown:
+        screen.shutdown()
 
 
 @pytest.fixture
