@@ -127,7 +127,7 @@ def test_calls_take_no_memory(window: Window, qtbot: QtBot, typed_server: subpro
     grown = tracemalloc.get_traced_memory()[0] - first
     tracemalloc.stop()
     print(f"grown by {grown:,} bytes in 200 calls")
-    assert call.history.rowCount() == 200
+    assert call.past.model.rowCount() == 200
     assert grown < 1 << 20
     assert threads() <= before + 16
 
