@@ -72,8 +72,29 @@ def show_screen(qtbot: QtBot) -> Iterator[Callable[[AScreen], AScreen]]:
         screen.shutdown()
 
 
+PROGRAM = (sys.executable, "-m", "nanorpc", "serve", f"{Path(__file__).parent / 'services_program.py'}:demo", "--traceback")
+
+
+@pytest.fixture(scope="module")
+def lasting_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory of a service with types that tests of a module share, as they do nothing to it but call it."""
+    directory = tmp_path_factory.mktemp("services")
+    directory.chmod(0o700)
+    with subprocess.Popen(PROGRAM, env={**os.environ, "NANORPC_DIR": str(directory)}, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "serving" in process.stdout.readline()
+        yield directory
+        process.kill()
+
+
+@pytest.fixture
+def demo_directory(lasting_demo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, as the default."""
+    monkeypatch.setenv("NANORPC_DIR", str(lasting_demo))
+    return lasting_demo
+
+
 @pytest.fixture
 def typed_server(start: Callable[..., subprocess.Popen[str]]) -> subprocess.Popen[str]:
-    """A service with types in a process of its own."""
-    program = f"{Path(__file__).parent / 'services_program.py'}:demo"
-    return start(sys.executable, "-m", "nanorpc", "serve", program, "--traceback", ready="serving")
+    """A service with types in a process of its own, for a test that stops it or counts its calls."""
+    return start(*PROGRAM, ready="serving")

@@ -52,9 +52,9 @@ def screen(show_screen: Show, directory: Path) -> CallScreen:
 
 
 @pytest.fixture
-def typed(typed_server: subprocess.Popen[str], screen: CallScreen, qtbot: QtBot) -> CallScreen:
+def typed(demo_directory: Path, show_screen: Show, qtbot: QtBot) -> CallScreen:
     """The screen with the service of types chosen."""
-    screen.refresh()
+    screen = show_screen(CallScreen(str(demo_directory)))
     qtbot.waitUntil(lambda: screen.target.method.findText("everything") >= 0, timeout=LIMIT)
     return screen
 
@@ -335,14 +335,14 @@ def test_history_restores_a_call(typed: CallScreen, qtbot: QtBot) -> None:
     assert typed.payload.texts[Mode.TEXT].edit.toPlainText() == "abc"
 
 
-def test_history_survives_the_window(
-    typed: CallScreen, qtbot: QtBot, directory: Path, show_screen: Show, typed_server: subprocess.Popen[str]
-) -> None:
+def test_history_survives_the_window(typed_server: subprocess.Popen[str], qtbot: QtBot, directory: Path, show_screen: Show) -> None:
+    typed = show_screen(CallScreen(str(directory)))
+    qtbot.waitUntil(lambda: typed.target.method.findText("everything") >= 0, timeout=LIMIT)
     choose(typed, qtbot, "add")
     field(typed, "a").editor.setText("20")  # type: ignore[union-attr]
     send(typed, qtbot)
     choose(typed, qtbot, "reverse")
-    typed.payload.texts[Mode.TEXT].edit.setPlainText("x" * (LONGEST_KEPT + 1))
+    typed.payload.texts[Mode.TEXT].edit.setPlainText("x " * (LONGEST_KEPT // 2) + "x")
     typed.timeout.setValue(7)
     send(typed, qtbot)
     typed.shutdown()
@@ -487,11 +487,11 @@ def test_keyboard(typed_server: subprocess.Popen[str], qtbot: QtBot, directory: 
     window.close()
 
 
-def test_everything_that_takes_the_focus_has_a_name(typed: CallScreen, qtbot: QtBot, directory: Path) -> None:
+def test_everything_that_takes_the_focus_has_a_name(typed: CallScreen, qtbot: QtBot, demo_directory: Path) -> None:
     choose(typed, qtbot, "everything")
     send(typed, qtbot)
     choose(typed, qtbot, "add")
-    servers = ServersScreen(str(directory))
+    servers = ServersScreen(str(demo_directory))
     qtbot.addWidget(servers)
     nameless = []
     for screen in (typed, servers):
