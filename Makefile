@@ -93,9 +93,9 @@ test-gui: $(VENV)/installed ## dashboard tests, without a display
 .PHONY: screenshots
 screenshots: $(VENV)/installed server ## pictures of the dashboard in all states, both themes, at 1× and 2×: build/screenshots
 	mkdir -p build/screenshots
-	for theme in light dark; do for scale in 1 2; do for take in take_screenshots take_benchmark_screenshots; do \
-	    QT_QPA_PLATFORM=offscreen QT_SCALE_FACTOR=$$scale $(BIN)/python python/tests/gui/$$take.py $$theme $$theme-$${scale}x build/screenshots; \
-	done; done; done
+	for scale in 1 2; do for take in take_screenshots take_benchmark_screenshots; do \
+	    QT_QPA_PLATFORM=offscreen QT_SCALE_FACTOR=$$scale $(BIN)/python python/tests/gui/$$take.py $$scale build/screenshots light dark; \
+	done; done
 
 .PHONY: readme-pictures
 readme-pictures: $(VENV)/installed ## measure, on a machine that is idle, and make the README's pictures: docs/images
