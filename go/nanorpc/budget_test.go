@@ -48,7 +48,7 @@ func wantSystemCalls(t *testing.T, want int, count func() []steps.Region) {
 func TestPayloadIsCopiedOncePerDirection(t *testing.T) {
 	const (
 		regions     = 3
-		short, long = 4 << 10, 64 << 10
+		short, long = 4 << 10, 16 << 10
 	)
 	grows := func(t *testing.T, count func(size int) []steps.Region) float64 {
 		t.Helper()

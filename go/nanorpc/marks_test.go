@@ -28,7 +28,7 @@ const (
 const (
 	unmarked byte = iota
 	marked        // execute a mark
-	whoseAsk      // stay on this thread, and reply with its id
+	whoseAsk      // reply with the thread's id
 )
 
 // serveWithMarks serves methods that execute a mark when their request says so. Between two marks lies all that the server does for a call.
@@ -49,10 +49,14 @@ func serveWithMarks(where nanorpc.Option) error {
 		srv.HandleRaw("raw", func(_ context.Context, x *nanorpc.Exchange) error {
 			request := observed(x.Request())
 			reply, err := x.Reply(len(request))
-			if err == nil {
-				reply[0], reply[len(reply)-1] = request[0], request[len(request)-1]
+			if err != nil {
+				return err
 			}
-			return err
+			if x.Request()[0] == whoseAsk {
+				copy(reply, request)
+			}
+			reply[0], reply[len(reply)-1] = request[0], request[len(request)-1]
+			return nil
 		}),
 		// told replies with something once there has been a line on stdin.
 		srv.Handle("told", func(context.Context, []byte) ([]byte, error) {
@@ -82,7 +86,6 @@ func observed(request []byte) []byte {
 	case marked:
 		runtime.Breakpoint()
 	case whoseAsk:
-		runtime.LockOSThread() // it is a leader's goroutine, which goes on leading
 		return binary.LittleEndian.AppendUint64(nil, uint64(unix.Gettid()))
 	}
 	return request
@@ -117,7 +120,9 @@ func callWithMarks(where nanorpc.Option) error {
 				return err
 			}
 		}
+		runtime.LockOSThread() // while the goroutine writes
 		fmt.Println(unix.Gettid())
+		runtime.UnlockOSThread()
 		for {
 			told, err := client.Call(context.Background(), "told", nil)
 			if err != nil {

@@ -40,6 +40,9 @@ func attempt(t *testing.T, count func(t *testing.T) ([]steps.Region, error)) []s
 	}
 }
 
+// stay has Go leave a goroutine that never blocks on its thread: no garbage is collected, and no other thread runs goroutines.
+var stay = []string{"GOGC=off", "GOMAXPROCS=1"}
+
 func withVariables(variables ...string) func(*exec.Cmd) {
 	return func(c *exec.Cmd) { c.Env = append(c.Env, variables...) }
 }
@@ -50,7 +53,7 @@ func stepClient(t *testing.T, spin, name string, size, n int) []steps.Region {
 	return attempt(t, func(t *testing.T) ([]steps.Region, error) {
 		dir := t.TempDir()
 		server := startRole(t, steppedServer, dir, withVariables(spinVariable+"="+spin))
-		client := startRole(t, steppedClient, dir, withVariables("GOGC=off", "GOMAXPROCS=1"))
+		client := startRole(t, steppedClient, dir, withVariables(stay...))
 		return stepOperation(t, server, client, name, size, n)
 	})
 }
@@ -75,7 +78,7 @@ func stepServer(t *testing.T, spin nanorpc.SpinPolicy, method string, size, n in
 	t.Helper()
 	return attempt(t, func(t *testing.T) ([]steps.Region, error) {
 		dir := t.TempDir()
-		server := startRole(t, steppedServer, dir, withVariables("GOGC=off"))
+		server := startRole(t, steppedServer, dir, withVariables(stay...))
 		client := dial(t, nanorpc.WithDirectory(dir), nanorpc.WithSpin(spin))
 		ctx := context.Background()
 		request, reply := make([]byte, size), make([]byte, 0, size)
@@ -89,10 +92,10 @@ func stepServer(t *testing.T, spin nanorpc.SpinPolicy, method string, size, n in
 				t.Fatal(err)
 			}
 		}
-		who, err := client.Call(ctx, "echo", slices.Concat([]byte{whoseAsk}, request))
-		if err != nil {
+		if err := call(whoseAsk); err != nil {
 			t.Fatal(err)
 		}
+		thread := int(binary.LittleEndian.Uint64(reply))
 		var stopped atomic.Bool
 		var caller sync.WaitGroup
 		defer caller.Wait()
@@ -122,7 +125,7 @@ func stepServer(t *testing.T, spin nanorpc.SpinPolicy, method string, size, n in
 			}
 			_ = batch.Do(ctx)
 		})
-		return steps.Count(server.Process.Pid, int(binary.LittleEndian.Uint64(who)), n, func() { stopped.Store(true) })
+		return steps.Count(server.Process.Pid, thread, n, func() { stopped.Store(true) })
 	})
 }
 

@@ -24,8 +24,11 @@ const (
 	restEvery = 64         // steps
 )
 
-// patience is how long Count waits for a thread to come to its next mark.
-const patience = 30 * time.Second
+// Count waits so long for a thread to come to its first mark, and to each of the others.
+const (
+	firstPatience = 10 * time.Second
+	patience      = 30 * time.Second
+)
 
 // Count stops all threads of a process but one, calls stopped, has that thread run to a mark, and counts the steps in n regions from there, so that it is to execute
 // n + 1 marks. The process runs on as before when Count returns. If that has failed, as it may where the thread waits for one that stands still, it is dead.
@@ -78,7 +81,7 @@ func (t *tracer) count(thread, n int, stopped func()) ([]Region, error) {
 	}
 	stopped()
 	// A wait for what never comes ends with the process.
-	watchdog := time.AfterFunc(patience, t.kill)
+	watchdog := time.AfterFunc(firstPatience, t.kill)
 	defer watchdog.Stop()
 	if err := stepped.runToMark(); err != nil {
 		return nil, err
