@@ -61,7 +61,10 @@ class Entry:
     def when(self) -> str:
         """When it was, for people."""
         at = datetime.fromisoformat(self.at).astimezone()
-        return at.strftime("%H:%M:%S" if at.date() == datetime.now().date() else "%d %b %Y, %H:%M")
+        today = datetime.now()
+        if at.date() == today.date():
+            return at.strftime("%H:%M:%S")
+        return at.strftime("%d %b, %H:%M" if at.year == today.year else "%d %b %Y")
 
     @cached_property
     def line(self) -> str:
@@ -76,7 +79,6 @@ class Entry:
 
 
 _TITLES = ("Time", "Took", "Outcome", "Call")
-_TOOK = 1
 
 
 class HistoryModel(QAbstractTableModel):
@@ -120,8 +122,6 @@ class HistoryModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.DisplayRole) -> Any:
         """Titles."""
-        if role == Qt.TextAlignmentRole and section == _TOOK:
-            return int(Qt.AlignRight | Qt.AlignVCenter)
         return _TITLES[section] if role == Qt.DisplayRole and orientation == Qt.Horizontal else None
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
@@ -129,6 +129,4 @@ class HistoryModel(QAbstractTableModel):
         entry = self._entries[index.row()]
         if role in (Qt.DisplayRole, Qt.ToolTipRole):
             return entry.cells[index.column()]
-        if role == Qt.TextAlignmentRole and index.column() == _TOOK:
-            return int(Qt.AlignRight | Qt.AlignVCenter)
         return entry if role == ENTRY else None

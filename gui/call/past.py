@@ -34,7 +34,7 @@ class Past(QWidget):
         self.model = HistoryModel(self)
         self.table = Table(self.model, "Calls made", sortable=False)
         self.table.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.table.fit(("30 Sep 2025, 00:00", "999 ms", "The method failed: K"))
+        self.table.fit(("30 Sep, 00:00", "999 ms", "The method failed: K"))
         self.table.clicked.connect(self._choose)
         self.table.activated.connect(self._choose)
         self.clear_button = QPushButton("C&lear")

@@ -53,7 +53,7 @@ class Detail(QWidget):
         self.about.setAccessibleName("The chosen method")
         self.about.setMinimumHeight(70)
         self.rolling = Rolling("the service", "The last minutes come here, second by second.")
-        self.of_method = Rolling("the chosen method", "The last minutes of the chosen method come here, as soon as it has been called.")
+        self.of_method = Rolling("the chosen method", "The last minutes of the chosen method come here, as soon as it has been called.", legend=False)
         self._arrange()
 
     def _arrange(self) -> None:

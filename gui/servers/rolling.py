@@ -44,6 +44,10 @@ class _RollingRenderer(Renderer[Past]):
     grid = (1, 3)
     margins = (62, 14, 22, 24)
 
+    def __init__(self, legend: bool) -> None:
+        super().__init__()
+        self.legend = legend
+
     def names(self, data: Past) -> Sequence[str]:
         """The lines."""
         return ("calls/s", "p50", "p99", "in flight")
@@ -90,10 +94,11 @@ class Rolling(PlotWidget[Past]):
 
     :param what: of what, for people.
     :param placeholder: shown while there are no points.
+    :param legend: whether lines are named, else they are in the charts above.
     """
 
-    def __init__(self, what: str, placeholder: str) -> None:
-        super().__init__(_RollingRenderer(), f"The last minutes of {what}", placeholder)
+    def __init__(self, what: str, placeholder: str, legend: bool = True) -> None:
+        super().__init__(_RollingRenderer(legend), f"The last minutes of {what}", placeholder)
         self.setMinimumSize(300, 110)
 
     def show_past(self, name: str, points: Sequence[Point]) -> None:

@@ -97,6 +97,10 @@ def test_answers_take_no_memory(window: Window, qtbot: QtBot, typed_server: subp
             gc.collect()
 
         answers(KEPT + 100)
+        detail = window.servers.detail
+        qtbot.waitUntil(
+            lambda: bool(detail.rolling.marks and detail.of_method.marks) and detail.rolling.idle and detail.of_method.idle, timeout=LIMIT
+        )
         tracemalloc.start()
         answers(50)
         first = tracemalloc.get_traced_memory()[0]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_steps_of_a_distribution_do_not_reach_over_empty_buckets() -> None:
 
 def snapshot(i: int) -> Snapshot:
     """The i-th look at a benchmark in which calls go on coming."""
-    cases = [case(name, 64, [1000]) for name in ("limit", "nanorpc", "uds")]
+    cases = [replace(case(name, 64, [1000]), calls=100 * (i + 1)) for name in ("limit", "nanorpc", "uds")]
     for one in cases:
         one.distribution[0][1] = 99 * (i + 1)
     return Snapshot("running", "", 0.5, i * 0.125, 1.0, "", cases)
