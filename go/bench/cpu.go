@@ -36,3 +36,29 @@ func readCPUClock(pid int) (int64, error) {
 	}
 	return used.Nano(), nil
 }
+
+// threadTime is a reading of a thread's CPU time. The zero value is none.
+type threadTime struct {
+	thread int
+	ns     int64
+}
+
+func readThreadTime() threadTime {
+	var used unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
+		return threadTime{} // Linux always has this clock
+	}
+	return threadTime{thread: unix.Gettid(), ns: used.Nano()}
+}
+
+// since returns what the thread has used since, or 0 if the goroutine is on another one now, or there was no reading.
+func (t threadTime) since() int64 {
+	if t == (threadTime{}) {
+		return 0
+	}
+	now := readThreadTime()
+	if now.thread != t.thread {
+		return 0
+	}
+	return now.ns - t.ns
+}

@@ -43,8 +43,8 @@
 // Each reply is compared with its request, which differs from call to call, outside the timed part. A wrong reply is an error, and its
 // time counts; a call that fails is an error, ends the caller's round and has no time.
 //
-// CPU times are those that the kernel has counted for the client's and the server's process in the measured part, divided by the calls. Where the
-// caller waits awake for the time at which a call is due that is in the client's.
+// CPU times are those that the kernel has counted for the client's and the server's process in the measured part, divided by the calls. What a
+// caller used while it waited awake for the time at which a call is due is not in it: that is the benchmark's.
 //
 // Times go into HDR histograms of 3 significant digits from 1 ns to 60 s, one for each caller, merged afterwards. With one caller in all
 // calls_per_s is 1e9/mean: the rate of a caller that does nothing else, since comparing replies is no part of the transport. With more it is

@@ -22,6 +22,7 @@ type pace struct {
 	first float64 // when the first call is due, on clock
 	every float64 // from one call to the next, in ns; 0: no pace
 	calls int64   // begun
+	awake int64   // CPU time of the waiting that was done awake, in ns: the caller's, but no call's
 }
 
 // newPace returns the pace of the i-th of several callers, who share calls a second evenly among them and begin one after the other.
@@ -41,6 +42,8 @@ func (p *pace) wait(until int64, stop *atomic.Bool) (int64, bool) {
 		return p.clock.now(), true
 	}
 	due := int64(p.first + float64(p.calls)*p.every)
+	var began threadTime // zero: asleep up to now
+	defer func() { p.awake += began.since() }()
 	for {
 		now := p.clock.now()
 		if until != 0 && (due >= until || now >= until) || stop.Load() {
@@ -54,6 +57,9 @@ func (p *pace) wait(until int64, stop *atomic.Bool) (int64, bool) {
 		case left > wakeAhead:
 			sleep(min(left-wakeAhead, longestSleep))
 		default:
+			if began == (threadTime{}) {
+				began = readThreadTime()
+			}
 			runtime.Gosched()
 		}
 	}

@@ -34,7 +34,7 @@ type Result struct {
 	CallsPerS float64 `json:"calls_per_s"`
 	Errors    int64   `json:"errors"` // calls that failed and wrong replies
 
-	// CPU time divided by the calls: of the process that calls, or of all that do together, and of the server. Waiting awake counts too. The
+	// CPU time divided by the calls: of the process that calls, or of all that do together, and of the server, but for what waiting for a call to be due took. The
 	// kernel's account lags some milliseconds behind: the figures of a short round are rough, and may be 0.
 	ClientCPUNS float64 `json:"client_cpu_ns"`
 	ServerCPUNS float64 `json:"server_cpu_ns"`

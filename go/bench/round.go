@@ -141,8 +141,12 @@ func (r *round) measure(loops []*loop, start int64) error {
 	if err != nil {
 		return err
 	}
+	used := after.minus(before)
+	for _, l := range loops {
+		used.client -= l.pace.awake
+	}
 	r.mu.Lock()
-	r.ended, r.cpu = end, after.minus(before)
+	r.ended, r.cpu = end, used
 	r.mu.Unlock()
 	for _, l := range loops {
 		r.publish(l.times)

@@ -80,7 +80,7 @@ keys transport, size_bytes, clients, inflight, calls, mean_ns, p50_ns, p99_ns,
 p999_ns, calls_per_s, errors, client_cpu_ns, server_cpu_ns, fair_share_low
 (which the table calls fair), rounds, p50_low_ns, p50_high_ns, and with -rate
 also rate. The CPU times are per call: of the process that calls, or of all
--clients together, and of the server; waiting awake counts too.
+-clients together, but not of waiting for a call to be due; and of the server.
 
 "benchmark peer JSON" and "benchmark caller JSON" are a server and a client for
 programs that measure by themselves: see package bench, RunPeer and RunCaller.

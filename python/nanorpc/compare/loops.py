@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nanorpc.compare.contenders import BATCH, FLOAT_SIZE
-from nanorpc.compare.timing import ALL, Command, Figures, Phase, measure, serial
+from nanorpc.compare.timing import ALL, Command, Figures, Phase, measure, measure_one, serial
 from nanorpc.peers.interface import Arrays, AsyncEcho, Pipeline
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _STAMP = 16  # bytes, as in go/bench
 
 
 def _one_call_at_a_time(call: Callable[[Any], object], requests: Sequence[Any], command: Command) -> Figures:
-    return measure(serial(call, requests, requests, command.rate), command)
+    return measure_one(call, requests, requests, command)
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def _typed(peer: Any, directory: Path, inflight: int) -> Iterator[Round]:
     with peer.typed(directory) as add:
         numbers = [(2 + i, 3) for i in range(_DIFFERENT)]
         sums = [a + b for a, b in numbers]
-        yield lambda command: measure(serial(lambda pair: add(*pair), numbers, sums, command.rate), command)
+        yield lambda command: measure_one(lambda pair: add(*pair), numbers, sums, command)
 
 
 def _batches(shared: bool) -> Loop:

@@ -56,21 +56,32 @@ class Command:
     """Seconds of calls afterwards, which do not count: other clients may still be measuring."""
 
 
-def measure(phase: Phase, command: Command, *, calls: int = 1, shared: bool = False, concurrent: bool = False) -> Figures:
+class Waiting:
+    """What a caller has done beside calls."""
+
+    cpu_ns = 0
+    """The CPU time of waiting awake for calls to be due."""
+
+
+def measure(
+    phase: Phase, command: Command, *, calls: int = 1, shared: bool = False, concurrent: bool = False, waiting: Waiting | None = None
+) -> Figures:
     """Run a round: a warm-up, which takes half as long at most if no start is given, the measured part, and the rest.
 
     :param calls: how many calls each of the phase's times is of.
     :param shared: a call's time is its share of that, and not all of it.
     :param concurrent: the times overlap, so that they do not add up to how long all took.
+    :param waiting: what the phase counts that is no part of the calls' CPU time.
     """
+    waiting = waiting or Waiting()
     clock = time.perf_counter_ns  # CLOCK_MONOTONIC, as start_ns
     phase(clock() + int(command.duration * _WARM_UP_SHARE * 1e9), _WARM_UP_CALLS)
     if clock() < command.start_ns:
         phase(command.start_ns, ALL)
-    client, server, begin = time.process_time_ns(), cpu_of(command.server_pid), clock()
+    client, server, begin = time.process_time_ns() - waiting.cpu_ns, cpu_of(command.server_pid), clock()
     times, errors = phase(begin + int(command.duration * 1e9), ALL)
     elapsed = clock() - begin
-    used = {"client_cpu_ns": time.process_time_ns() - client, "server_cpu_ns": cpu_of(command.server_pid) - server}
+    used = {"client_cpu_ns": time.process_time_ns() - waiting.cpu_ns - client, "server_cpu_ns": cpu_of(command.server_pid) - server}
     if command.linger:
         phase(clock() + int(command.linger * 1e9), ALL)
     return {**figures(times, errors, calls, shared, elapsed if concurrent or command.rate else None), **used}
@@ -84,8 +95,21 @@ def cpu_of(pid: int) -> int:
     return time.clock_gettime_ns((~pid << 3) | 2) if pid else 0
 
 
-def serial(call: Callable[[Request], object], requests: Sequence[Request], replies: Sequence[object], rate: float = 0) -> Phase:
+def measure_one(call: Callable[[Request], object], requests: Sequence[Request], replies: Sequence[object], command: Command) -> Figures:
+    """Run a round of one caller, who calls with the requests in turn, at the command's rate, and compares with the replies."""
+    waiting = Waiting()
+    return measure(serial(call, requests, replies, command.rate, waiting), command, waiting=waiting)
+
+
+def serial(
+    call: Callable[[Request], object],
+    requests: Sequence[Request],
+    replies: Sequence[object],
+    rate: float = 0,
+    waiting: Waiting | None = None,
+) -> Phase:
     """Return the phase of one caller, who calls with the requests in turn, and compares with the replies."""
+    waited = waiting or Waiting()
     clock = time.perf_counter_ns
     count = len(requests)
 
@@ -111,7 +135,7 @@ def serial(call: Callable[[Request], object], requests: Sequence[Request], repli
         while len(times) < most:
             # That a call begins late because those before it took long is a part of its time: no coordinated omission.
             due = first + int(len(times) * 1e9 / rate)
-            if times and not _wait(due, end):
+            if times and not _wait(due, end, waited):
                 break
             i = len(times) % count
             reply = call(requests[i])
@@ -123,22 +147,23 @@ def serial(call: Callable[[Request], object], requests: Sequence[Request], repli
     return paced if rate else closed
 
 
-def _wait(due: int, end: int) -> bool:
+def _wait(due: int, end: int, waiting: Waiting) -> bool:
     """Block until a call is due, and return whether that is before the end."""
     clock = time.perf_counter_ns
-    while True:
-        now = clock()
-        if due >= end or now >= end:
-            return False
-        left = due - now
-        if left <= 0:
-            return True
-        time.sleep((left - _WAKE_AHEAD) / 1e9 if left > _WAKE_AHEAD else 0)  # 0: the library's threads may run
+    if due >= end:
+        return False
+    while (left := due - clock()) > _WAKE_AHEAD:
+        time.sleep((left - _WAKE_AHEAD) / 1e9)
+    began = time.thread_time_ns()
+    while clock() < due:
+        time.sleep(0)  # the library's threads may run
+    waiting.cpu_ns += time.thread_time_ns() - began
+    return True
 
 
 def closed_loop(call: Callable[[Request], object], requests: Sequence[Request], replies: Sequence[object], duration: float) -> Figures:
     """Call with the requests in turn for a number of seconds, after a warm-up, and compare with the replies."""
-    return measure(serial(call, requests, replies), Command(0, duration))
+    return measure_one(call, requests, replies, Command(0, duration))
 
 
 def figures(times: list[int], errors: int, calls: int = 1, shared: bool = False, elapsed_ns: int | None = None) -> Figures:

@@ -76,6 +76,7 @@ class _Pipeline:
         self._socket.send_multipart((b"", request))
 
     def receive(self) -> bytes:
+        reply: bytes
         _, reply = self._socket.recv_multipart()
         return reply
 
@@ -89,6 +90,7 @@ def mirror(directory: Path) -> Iterator[Arrays]:
 
         def call(numbers: memoryview) -> memoryview:
             socket.send(numbers, copy=False)
-            return socket.recv(copy=False).buffer
+            reply: memoryview = socket.recv(copy=False).buffer
+            return reply
 
         yield Copied(call)
