@@ -50,6 +50,7 @@ type Client struct {
 type call struct {
 	generation uint32
 	submitted  bool  // a call, the last or an earlier one
+	roused     uint8 // calls in a row, up to the last, for which the server had to be woken; at most frugalAfter
 	block      int64 // offset of the request's block in the arena, 0: none
 	spinner    futex.Spinner
 	_          [64]byte // callers in different slots do not share a line
