@@ -141,6 +141,8 @@ def test_long_runs_do_not_grow_memory(qtbot: QtBot) -> None:
     """As many looks as a benchmark of an hour and a half takes are added, and some hundreds of them drawn."""
     plots = LivePlots()
     qtbot.addWidget(plots)
+    for plot in (plots.over_time, plots.spread):
+        plot._pause.setInterval(1)  # else it would wait most of the time
     plots.resize(700, 400)
     plots.show()
     plots.begin(Plan(("limit", "nanorpc", "uds"), (64,)))

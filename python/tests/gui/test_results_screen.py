@@ -130,7 +130,7 @@ def test_exports(screen: ResultsScreen, qtbot: QtBot, tmp_path: Path, monkeypatc
         assert written.parent == tmp_path, said.args
         return written
 
-    lines = list(csv.DictReader(export("table.csv", "*.csv").open()))
+    lines = list(csv.DictReader(export("table.csv", "*.csv").read_text().splitlines()))
     assert [(line["transport"], float(line["p50_ns"]), line["to_uds"]) for line in lines[:2]] == [("limit", 250, "90.0"), ("nanorpc", 1000, "20.0")]
     everything = json.loads(export("all", "*.json").read_text())  # the chosen ending is added
     assert everything["machine"]["kernel"] == "Linux 6.1"
