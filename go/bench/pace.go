@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nanorpc/go/internal/futex"
 )
 
@@ -67,7 +65,7 @@ func (p *pace) wait(until int64, stop *atomic.Bool) (int64, bool) {
 // sleep blocks the thread for some ns, or less. While it sleeps the runtime does too: in nanosleep(2) it would look at the thread every 20 µs. The thread's timers are to be
 // exact: by default they are up to 50 µs late, so that the kernel can serve them together.
 func sleep(ns int64) {
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	futex.BeExact()
 	var nobodyWakes uint32
 	futex.WaitLong(&nobodyWakes, 0, futex.Now()+ns)
 }

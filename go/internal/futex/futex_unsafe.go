@@ -62,12 +62,9 @@ func entersyscallblock()
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
 
-// WaitExactly is Wait for deadlines of microseconds. The kernel ends the waits of ordinary threads up to 50 µs late, so that timers can be served together. That is turned off
-// for the thread (PR_SET_TIMERSLACK, prctl(2)), and stays so: whatever else the runtime has it wait for ends in time as well.
-func WaitExactly(word *uint32, value uint32, deadline int64) {
-	_, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, 1, 0)
-	Wait(word, value, deadline)
-}
+// BeExact makes this thread's next waits end in time, for deadlines of microseconds. The kernel ends the waits of ordinary threads up to 50 µs late, so that timers can be served
+// together. That is turned off for the thread (PR_SET_TIMERSLACK, prctl(2)), and stays so: whatever else the runtime has it wait for ends in time as well.
+func BeExact() { _, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, 1, 0) }
 
 // Wake wakes up to n threads that sleep on word. It does not block, and costs 0.4 µs with nobody waiting: call it only for a peer
 // that has said that it sleeps.

@@ -3,7 +3,6 @@ package link
 import (
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
@@ -145,10 +144,14 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
 	generation := call.generation
 	word := &c.segment.Reply(slot).Word
-	for rung, changed := false, false; ; {
+	asked := int64(0) // when relief has been asked for, 0: not yet
+	for changed := false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
 			failpoint.Hit(failpoint.ReplySeen)
+			if asked != 0 {
+				c.relief.answered(asked)
+			}
 			return c.reply(slot)
 		}
 		if err := c.Err(); err != nil {
@@ -174,32 +177,18 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		if call.spinner.Policy != futex.Busy {
-			c.sleepOn(word, seen, w.untilRelief(rung, call.reliefWait()-call.spinner.Spent))
+			call.sleep(c, word, seen, w.untilRelief(asked != 0, c.relief.wait(call.roused > 0)-call.spinner.Spent))
 		}
-		if !rung && !wire.Done(atomic.LoadUint32(word), generation) {
-			rung = true
+		if asked == 0 && !wire.Done(atomic.LoadUint32(word), generation) {
+			asked = futex.Now()
 			c.askForRelief()
 		}
 	}
 }
 
-// How long, in ns, a waiter waits before it asks for relief. A sleep takes longer: a CPU that has nothing else to do meanwhile has to be woken. So has a server that was asleep, which
-// can have no handler that holds up calls before.
-const (
-	reliefWait       = int64(30 * time.Microsecond)
-	rousedReliefWait = int64(200 * time.Microsecond)
-)
-
-func (c *call) reliefWait() int64 {
-	if c.roused > 0 {
-		return rousedReliefWait
-	}
-	return reliefWait
-}
-
 // untilRelief returns the wait, but if nobody has asked for relief yet one that ends when that is to be done, in some ns.
-func (w Wait) untilRelief(rung bool, in int64) Wait {
-	if rung {
+func (w Wait) untilRelief(asked bool, in int64) Wait {
+	if asked {
 		return w
 	}
 	if end := futex.Now() + in; w.Deadline == 0 || end < w.Deadline {
@@ -217,6 +206,14 @@ func (c *Client) askForRelief() {
 		failpoint.Hit(failpoint.ReliefBefore)
 		c.ring()
 	}
+}
+
+// sleep is sleepOn for the slot's caller, who gives up its P where the last sleep was a long one.
+func (c *call) sleep(client *Client, word *uint32, seen uint32, w Wait) {
+	w.long = c.sleepsLong
+	before := futex.Now()
+	client.sleepOn(word, seen, w)
+	c.sleepsLong = futex.Now()-before > longSleep
 }
 
 // sleepOn sleeps until the server publishes in word, which was seen with that value.

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 import nanorpc
 from nanorpc.peers import nanorpc_go
-from nanorpc.peers.interface import Add, Arrays
+from nanorpc.peers.interface import Add, Arrays, Echo
 from nanorpc.peers.nanorpc_go import SERVICE
 
 FLOAT = "f4"
 """The dtype of all arrays."""
 
-echo = nanorpc_go.echo  # a client does not know what the server is written in
-batch = nanorpc_go.batch
-mirror = nanorpc_go.mirror
+_LONG = 4 << 20
+"""From this many bytes on a request is read where it lies, as methods for long payloads are to: one copy less is worth more than a view costs."""
+
+batch = nanorpc_go.batch  # a client does not know what the server is written in
 
 
 @contextmanager
@@ -36,6 +37,10 @@ def _service() -> nanorpc.Service:
     def echo(request: bytes) -> bytes:
         return request
 
+    @service.method(raw=True)
+    def echo_long(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
+        reply.view(len(request))[:] = request.view
+
     @service.method
     def add(a: int, b: int) -> int:
         return a + b
@@ -46,6 +51,24 @@ def _service() -> nanorpc.Service:
         np.multiply(numbers, np.float32(0.5), out=reply.array(numbers.shape, FLOAT))
 
     return service
+
+
+@contextmanager
+def echo(directory: Path) -> Iterator[Echo]:
+    """Connect a client."""
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+        call = client.call
+        yield lambda request: call("echo" if len(request) < _LONG else "echo_long", request)
+
+
+@contextmanager
+def mirror(directory: Path) -> Iterator[Arrays]:
+    """Connect a client. It gives the array's bytes, which are copied once, and gets bytes. See nanorpc_loan for how to have no copies."""
+    from nanorpc.peers.copied import Copied
+
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+        call = client.call
+        yield Copied(lambda numbers: call("echo_long", numbers))
 
 
 @contextmanager
