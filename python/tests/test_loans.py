@@ -122,7 +122,6 @@ def test_dropped(client: nanorpc.Client, all_slots_are_free: Check) -> None:
     all_slots_are_free(client)
 
 
-@pytest.mark.parametrize("size", [10, 1000])
 def test_loans_one_after_the_other_have_one_slot(client: nanorpc.Client) -> None:
     """The slot of a loan whose call is over is the next one's, without a way through the core."""
     held = client._channel._tickets
@@ -145,6 +144,7 @@ def test_a_slot_is_given_back_once(client: nanorpc.Client) -> None:
     assert len(client._channel._idle) == 1
 
 
+@pytest.mark.parametrize("size", [10, 1000])
 def test_calls_that_fail(client: nanorpc.Client, all_slots_are_free: Check, size: int) -> None:
     for _ in range(10):
         for method, error in (("fail", nanorpc.RemoteError), ("no_such", nanorpc.UnknownMethod), ("total", nanorpc.BadRequest)):
