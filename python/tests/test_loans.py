@@ -126,7 +126,7 @@ def test_loans_one_after_the_other_have_one_slot(client: nanorpc.Client) -> None
     """The slot of a loan whose call is over is the next one's, without a way through the core."""
     held = client._channel._tickets
     for _ in range(3):
-        loan = client.loan("echo", 300)
+        loan = client.loan("same", 300)
         loan.view[:] = bytes(300)
         with loan.send() as reply:
             assert len(reply) == 300
@@ -136,7 +136,7 @@ def test_loans_one_after_the_other_have_one_slot(client: nanorpc.Client) -> None
 
 def test_a_slot_is_given_back_once(client: nanorpc.Client) -> None:
     """Also if two threads see at the same time that nobody uses its memory any more: else two calls would have it."""
-    loan = client.loan("echo", 300)
+    loan = client.loan("same", 300)
     hold = loan._hold
     loan.release()
     assert len(client._channel._idle) == 1
