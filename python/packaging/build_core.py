@@ -15,6 +15,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from fast_calls import UnknownFormError, rewritten
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, PlatformError
 from setuptools.extension import Extension
@@ -91,6 +92,13 @@ class _Builder:
         # An archive is built only for its header, which the C file includes.
         self._run(self._go, "build", "-buildmode=c-archive", "-o", f"{NAME}_go.a", ".")
         self._run(sys.executable, "build.py")
+        wrappers = self._work / f"{NAME}.c"
+        try:
+            go_text, c_text = rewritten(source.read_text(), wrappers.read_text())
+        except UnknownFormError as error:
+            raise CompileError(f"gopy and pybindgen are other versions than NanoRPC knows: {error}") from error
+        source.write_text(go_text)
+        wrappers.write_text(c_text)
         exports = self._work / "exports.map"
         exports.write_text(f"{{ global: PyInit__{NAME}; local: *; }};\n")
         link = f"-s -w -extldflags=-Wl,--version-script={exports}"

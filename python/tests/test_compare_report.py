@@ -137,7 +137,7 @@ def measured() -> Rows:
 def test_figures_are_those_of_the_rows(measured: Rows, tmp_path: Path) -> None:
     out = files(tmp_path, measured)
     text, page = (out / "report.md").read_text(), (out / "report.html").read_text()
-    assert sorted(path.name for path in out.iterdir()) == ["percentiles.png", "report.html", "report.md", "size.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["cpu.png", "percentiles.png", "report.html", "report.md", "size.png"]
     for language in ("Go", "Python"):
         lines, at = {}, ""
         for group, contender, *figures in table(text, "One call at a time", language) if language == "Go" else ():

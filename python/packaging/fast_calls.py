@@ -1,0 +1,87 @@
+"""Makes what gopy generates for functions of integers faster to call.
+
+pybindgen has Python pack the arguments into a tuple, and parses that by a format with names; gopy has Go call back into C to release the
+interpreter's lock and to take it again, and each of these calls costs as much as the one that it is for. Here such functions get their arguments as they
+are (METH_FASTCALL, by position only), and their wrapper in C releases the lock: of 1.35 µs for a call from Python, that saves 0.3.
+"""
+
+from __future__ import annotations
+
+import re
+
+_GO = re.compile(
+    r"(?P<head>func (?P<name>pycore_\w+)\((?P<arguments>\w+ C\.longlong(?:, \w+ C\.longlong)*)\) C\.longlong \{\n)"
+    r"\t_saved_thread := C\.PyEval_SaveThread\(\)\n\tdefer C\.PyEval_RestoreThread\(_saved_thread\)\n"
+)
+
+_INTEGERS = """
+static int
+_integers(const char *name, PyObject *const *arguments, Py_ssize_t given, int64_t *integers, Py_ssize_t wanted)
+{
+    if (given != wanted) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, by position, and got %zd", name, wanted, given);
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < wanted; i++) {
+        integers[i] = PyLong_AsLongLong(arguments[i]);
+        if (integers[i] == -1 && PyErr_Occurred()) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+"""
+
+_WRAPPER = """
+_wrap__core_{name}(PyObject *PYBINDGEN_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
+{{
+    int64_t integers[{count}], result;
+    PyThreadState *thread;
+
+    if (!_integers("{name}", arguments, given, integers, {count})) {{
+        return NULL;
+    }}
+    thread = PyEval_SaveThread();
+    result = {name}({integers});
+    PyEval_RestoreThread(thread);
+    return PyLong_FromLongLong(result);
+}}
+"""
+
+
+class UnknownFormError(Exception):
+    """gopy or pybindgen generates something else than what is known here."""
+
+
+def rewritten(go: str, c: str) -> tuple[str, str]:
+    """Return a module's Go and C files with faster functions of integers.
+
+    :raises UnknownFormError: they do not look as expected.
+    """
+    counts = {match["name"]: match["arguments"].count("C.longlong") for match in _GO.finditer(go)}
+    if not counts:
+        raise UnknownFormError("there is no function of integers in gopy's Go file")
+    for name, count in counts.items():
+        c = _replaced(c, rf"\n_wrap__core_{name}\(PyObject \* [^\n]*, PyObject \*args, PyObject \*kwargs\)\n\{{\n.*?\n\}}\n", _wrapper(name, count))
+        c = _replaced(c, rf"PyObject \* _wrap__core_{name}\(.*?\);\n", "")
+        c = _replaced(
+            c,
+            rf"\(PyCFunction\) _wrap__core_{name}, METH_KEYWORDS\|METH_VARARGS,",
+            f"(PyCFunction) (void (*)(void)) _wrap__core_{name}, METH_FASTCALL,",
+        )
+    first = c.find("\nPyObject *\n_wrap_")
+    if first < 0:
+        raise UnknownFormError("there is no function in pybindgen's C file")
+    return _GO.sub(r"\g<head>", go), c[:first] + _INTEGERS + c[first:]
+
+
+def _wrapper(name: str, count: int) -> str:
+    return _WRAPPER.format(name=name, count=count, integers=", ".join(f"integers[{i}]" for i in range(count)))
+
+
+def _replaced(text: str, pattern: str, by: str) -> str:
+    text, count = re.subn(pattern, lambda _: by, text, flags=re.DOTALL)
+    if count != 1:
+        raise UnknownFormError(f"pybindgen's C file has {count} of {pattern!r}")
+    return text
