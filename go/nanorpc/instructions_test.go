@@ -39,7 +39,9 @@ type cost struct {
 // costs are all but those of Python.
 func costs() []cost {
 	const regions = 9
-	empty := func(t *testing.T) int { return least(t, func() []steps.Region { return stepClient(t, "busy", "nothing", 1, regions) }).Steps }
+	empty := func(t *testing.T) int {
+		return least(t, func() []steps.Region { return stepClient(t, "busy", "nothing", 1, regions) }).Steps
+	}
 	client := func(operation string, size, calls int) func(t *testing.T) int {
 		return func(t *testing.T) int {
 			r := least(t, func() []steps.Region { return stepClient(t, "busy", operation, size, regions) })

@@ -26,7 +26,7 @@ const (
 
 // Count waits so long for a thread to come to its first mark, and to each of the others.
 const (
-	firstPatience = 10 * time.Second
+	firstPatience = 5 * time.Second
 	patience      = 30 * time.Second
 )
 
