@@ -42,7 +42,7 @@ func costs() []cost {
 	empty := func(t *testing.T) int {
 		return least(t, func() []steps.Region { return stepClient(t, "busy", "nothing", 1, regions) }).Steps
 	}
-	client := func(operation string, size, calls int) func(t *testing.T) int {
+	client := func(operation string, size, regions, calls int) func(t *testing.T) int {
 		return func(t *testing.T) int {
 			r := least(t, func() []steps.Region { return stepClient(t, "busy", operation, size, regions) })
 			logFunctions(t, r)
@@ -57,10 +57,10 @@ func costs() []cost {
 		}
 	}
 	return []cost{
-		{"Go client, 64 B", client("call", 64, 1)},
-		{"Go client, 4 KiB", client("call", 4<<10, 1)},
-		{"Go client, loan of 64 KiB", client("loan", 64<<10, 1)},
-		{"Go client, 64 B, one of a batch of 16", client("batch", 64, batchCalls)},
+		{"Go client, 64 B", client("call", 64, regions, 1)},
+		{"Go client, 4 KiB", client("call", 4<<10, regions, 1)},
+		{"Go client, loan of 64 KiB", client("loan", 64<<10, regions, 1)},
+		{"Go client, 64 B, one of a batch of 16", client("batch", 64, 3, batchCalls)},
 		{"Go server, 64 B", server("echo", 64, regions, false)},
 		{"Go server, 4 KiB", server("echo", 4<<10, regions, false)},
 		{"Go server, raw handler, 64 KiB", server("raw", 64<<10, regions, false)},
