@@ -49,7 +49,7 @@ func wantSystemCalls(t *testing.T, want int, count func() []steps.Region) {
 func TestPayloadIsCopiedOncePerDirection(t *testing.T) {
 	const (
 		regions     = 2
-		short, long = 32 << 10, 128 << 10
+		short, long = 16 << 10, 64 << 10
 	)
 	grows := func(t *testing.T, count func(size int) []steps.Region) float64 {
 		t.Helper()

@@ -26,7 +26,7 @@ const (
 
 const (
 	stopPatience = 500 * time.Millisecond // for a thread to come to its first mark
-	stops        = 20                     // how often that is tried
+	stops        = 6                      // how often that is tried
 	stepPatience = 5 * time.Second        // for some steps
 )
 
