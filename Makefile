@@ -57,6 +57,10 @@ test-go: $(VENV)/installed ## Go tests
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 $$($(GO) list ./... | grep -v /torture)
 	NANORPC_TEST_PYTHON=$(abspath $(BIN)/python) $(GO) test -count=1 -tags failpoints ./go/internal/failpoint ./go/torture
 
+.PHONY: test-compare
+test-compare: $(VENV)/ready ## vet, staticcheck and tests of what NanoRPC is compared with in Go, a module of its own
+	cd go/bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 ./...
+
 .PHONY: test-race
 # Without those of the load generator that only take a minute with it, as each process spins against others.
 test-race: $(VENV)/installed ## Go tests with the race detector
@@ -89,9 +93,9 @@ test-gui: $(VENV)/installed ## dashboard tests, without a display
 .PHONY: screenshots
 screenshots: $(VENV)/installed server ## pictures of the dashboard in all states, both themes, at 1× and 2×: build/screenshots
 	mkdir -p build/screenshots
-	for theme in light dark; do for scale in 1 2; do for take in take_screenshots take_benchmark_screenshots; do \
-	    QT_QPA_PLATFORM=offscreen QT_SCALE_FACTOR=$$scale $(BIN)/python python/tests/gui/$$take.py $$theme $$theme-$${scale}x build/screenshots; \
-	done; done; done
+	for scale in 1 2; do for take in take_screenshots take_benchmark_screenshots; do \
+	    QT_QPA_PLATFORM=offscreen QT_SCALE_FACTOR=$$scale $(BIN)/python python/tests/gui/$$take.py $$scale build/screenshots light dark; \
+	done; done
 
 .PHONY: readme-pictures
 readme-pictures: $(VENV)/installed ## measure, on a machine that is idle, and make the README's pictures: docs/images
@@ -131,6 +135,25 @@ torture: $(VENV)/installed ## try to lose something for some hours: docs/reliabi
 	    $(GO) test -c -tags failpoints -o $$binary ./$$package && (cd $$package && $$binary -test.timeout 0 -test.run '$(RUN)') || failed=1; \
 	done; \
 	$(GO) run ./go/internal/trial/report -rows $(NANORPC_TORTURE_ROWS) -json out/torture.json; [ -z "$$failed" ]
+
+COMPARE := build/compare
+
+.PHONY: compare
+compare: $(COMPARE)/venv/installed $(COMPARE)/peers ## measure NanoRPC beside what people would use instead: out/compare. QUICK=1 sees that all works; ARGS='--cases echo'
+	PATH="$$(dirname $(GO)):$$PATH" $(COMPARE)/venv/bin/python -m nanorpc.compare --go $(COMPARE)/peers --output out/compare $(if $(QUICK),--quick) $(ARGS)
+
+# An environment of its own: what NanoRPC is compared with is no dependency of it. There are wheels of iceoryx2 for glibc 2.34 and later only, which no
+# requirement can say.
+$(COMPARE)/venv/installed: $(VENV)/ready $(GO_SOURCES) $(PYTHON_SOURCES)
+	[ -x $(COMPARE)/venv/bin/python ] || $(BIN)/python -m venv $(COMPARE)/venv
+	rm -rf build/lib.*
+	PATH="$$(dirname $(GO)):$$PATH" $(COMPARE)/venv/bin/python -m pip install --quiet --disable-pip-version-check '.[compare]'
+	$(COMPARE)/venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'iceoryx2>=0.10' || \
+	    echo 'compare: iceoryx2 cannot be installed here, and is left out' >&2
+	touch $@
+
+$(COMPARE)/peers: $(GO_SOURCES) $(wildcard go/bench/peers/go.*) | $(VENV)/ready
+	$(GO) build -C go/bench/peers -o $(CURDIR)/$@ .
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from PyQt5.QtCore import QSettings, Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
@@ -22,6 +24,7 @@ from nanorpc.gui.theme import Theme
 from nanorpc.gui.workers import Workers
 
 _POLL = 125  # ms: the core tells of new figures every 100
+_FIGURES = 0.25  # s from one text of figures to the next: nobody reads them faster
 
 
 class BenchmarkScreen(Screen):
@@ -39,6 +42,7 @@ class BenchmarkScreen(Screen):
         self._started = ""
         self._snapshot: Snapshot | None = None
         self._visible = False
+        self._figures_at = 0.0
         self._workers = Workers(self)
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL)
@@ -96,6 +100,7 @@ class BenchmarkScreen(Screen):
     def activated(self) -> None:
         """Show what has come meanwhile."""
         self._visible = True
+        self._figures_at = 0.0
         self._show()
         if not self.running:
             self.preflight.look()
@@ -179,7 +184,9 @@ class BenchmarkScreen(Screen):
         if snapshot.state == "running" and self.options.stop_button.isEnabled():
             left = f", about {snapshot.eta_s:.0f} s left" if snapshot.eta_s else ""
             self.status.setText(f"{snapshot.current or 'Starting the other processes …'}{left}")
-        self.model.show_cases(snapshot.cases)
+        if snapshot.state != "running" or time.monotonic() - self._figures_at > _FIGURES:
+            self._figures_at = time.monotonic()
+            self.model.show_cases(snapshot.cases)
         self.live.show_snapshot(snapshot)
 
     def _finish(self, snapshot: Snapshot) -> None:

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
-from PyQt5.QtCore import QModelIndex, QSettings, Qt, QTimer
+from PyQt5.QtCore import QSettings, Qt, QTimer
 from PyQt5.QtGui import QKeySequence
-from PyQt5.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QLabel,
-    QMenu,
-    QProgressBar,
-    QPushButton,
-    QShortcut,
-    QSplitter,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QShortcut, QSplitter, QVBoxLayout, QWidget
 
 from nanorpc.commands.arguments import Mistake
 from nanorpc.gui.call.failure import heading
-from nanorpc.gui.call.history import CALL, Entry, HistoryModel, middle
+from nanorpc.gui.call.history import Entry
 from nanorpc.gui.call.latency import times_text
+from nanorpc.gui.call.past import Past
 from nanorpc.gui.call.payload import Payload
 from nanorpc.gui.call.request import Call
 from nanorpc.gui.call.result import Result
@@ -33,7 +24,6 @@ from nanorpc.gui.call.snippets import as_command, as_python
 from nanorpc.gui.call.target import Target
 from nanorpc.gui.fields import count, seconds
 from nanorpc.gui.screen import Screen
-from nanorpc.gui.tables import Table
 from nanorpc.gui.texts import copy
 from nanorpc.gui.theme import Theme, mark
 from nanorpc.gui.workers import Workers
@@ -47,15 +37,17 @@ class CallScreen(Screen):
     """Calls methods. Every call runs off the window's thread, and can be cancelled.
 
     :param directory: where services are found; ``None`` for the default.
+    :param history: the data base of calls that have been made; ``None`` for the user's.
     """
 
     title = "&Call"
 
-    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+    def __init__(self, directory: str | os.PathLike[str] | None, history: Path | None = None) -> None:
         super().__init__()
         self._directory = directory
         self._workers = Workers(self, threads=16)  # those of cancelled calls may wait for a server that does not answer
         self._run: Run | None = None
+        self._restored: Call | None = None
         self.target = Target(directory, self._workers)
         self.target.message.connect(self.message)
         self.payload = Payload()
@@ -81,8 +73,9 @@ class CallScreen(Screen):
         self.summary.setAccessibleName("What the call came to")
         self.progress = QProgressBar()
         self.result = Result()
-        self.history = HistoryModel(self)
-        self.past = Table(self.history, "Calls made", sortable=False)
+        self.past = Past(history)
+        self.past.chosen.connect(self._restore)
+        self.past.message.connect(self.message)
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL)
         self._poll.timeout.connect(self._show_progress)
@@ -90,16 +83,6 @@ class CallScreen(Screen):
         self._enable()
 
     def _arrange(self) -> None:
-        self.past.setSelectionMode(QAbstractItemView.SingleSelection)
-        self.past.fit(("00:00:00", "999 ms", "The method failed: K"))
-        self.past.clicked.connect(self._restore)
-        self.past.activated.connect(self._restore)
-        nothing = QLabel("No calls yet. Those that you make are listed here; a click brings one back.")
-        nothing.setAlignment(Qt.AlignCenter)
-        nothing.setWordWrap(True)
-        self._pasts = QStackedWidget()
-        self._pasts.addWidget(nothing)
-        self._pasts.addWidget(self.past)
         numbers = QHBoxLayout()
         for text, field in (("&Timeout", self.timeout), ("&Repeat", self.repeat)):
             label = QLabel(text)
@@ -125,7 +108,7 @@ class CallScreen(Screen):
         right = QSplitter(Qt.Vertical)
         right.setContentsMargins(0, 0, 9, 9)
         right.addWidget(upper)
-        right.addWidget(self._pasts)
+        right.addWidget(self.past)
         right.setSizes([440, 150])
         right.setChildrenCollapsible(False)
         halves = QSplitter(Qt.Horizontal)
@@ -142,7 +125,8 @@ class CallScreen(Screen):
             QShortcut(QKeySequence(key), self).activated.connect(self.send)
 
     def activated(self) -> None:
-        """List what runs."""
+        """List what runs, and the calls that have been made."""
+        self.past.load()
         self.refresh()
 
     def primary(self) -> None:
@@ -158,6 +142,7 @@ class CallScreen(Screen):
         self.cancel()
         self.result.latency.plot.shutdown()
         self._workers.wait(5)
+        self.past.shutdown()
 
     def save_state(self, settings: QSettings) -> None:
         """Keep the timeout and the places of dividers."""
@@ -225,14 +210,27 @@ class CallScreen(Screen):
         self.message.emit(said)
 
     def _method_changed(self, info: MethodInfo) -> None:
-        self.payload.show_method(info)
+        last = self._restored
+        if last is None or (self.target.service.currentText(), info.name) != (last.service, last.info.name):
+            self._restored = None
+            self.payload.show_method(info)
+        elif info.kind and info != last.info:  # it takes other arguments by now, or ones that were not known
+            self._restored = None
+            self.payload.show_method(info)
+            if info.kind == last.info.kind:
+                self.payload.restore(replace(last, info=info))
+        # Else it is what it was, or the server does not run or has not answered yet: the form of then stays.
 
-    def _restore(self, index: QModelIndex) -> None:
-        call = index.siblingAtColumn(0).data(CALL)
+    def _restore(self, entry: Entry) -> None:
+        call = entry.call
+        self._restored = None if entry.dropped else call
         self.target.choose(call.service, call.info.name)
-        self.payload.restore(call)
         self.timeout.setValue(call.timeout)
         self.repeat.setValue(call.repeat)
+        if entry.dropped:
+            self._say(f"What was sent then, {entry.dropped:,} characters, was too long to keep.")
+        else:
+            self.payload.restore(call)
 
     def _show_progress(self) -> None:
         if self._run is not None and self._run.call.repeat > 1:
@@ -259,8 +257,7 @@ class CallScreen(Screen):
         if len(outcome.times_ns):
             parts.append(times_text(outcome.times_ns))
         self._say(" · ".join(parts))
-        self.history.add(Entry(outcome.call, parts[0] if parts else "", middle(outcome.times_ns)))
-        self._pasts.setCurrentWidget(self.past)
+        self.past.add(Entry.of(outcome.call, parts[0] if parts else "", outcome.times_ns))
         self._enable()
 
     def _enable(self) -> None:

@@ -24,13 +24,13 @@ from nanorpc.gui.bench.live_table import SORT_ROLE
 from nanorpc.gui.history.model import NOTE, RECORD_ROLE, SAMPLES, RunsModel
 from nanorpc.gui.history.store import Store, data_file
 from nanorpc.gui.history.trend import Trend, TrendChart, TrendView, trend_of
+from nanorpc.gui.keeper import Keeper
 from nanorpc.gui.plots import PlotWidget
 from nanorpc.gui.record import Record
 from nanorpc.gui.results.report import settings_text
 from nanorpc.gui.screen import Screen
 from nanorpc.gui.tables import SortProxy, Table
 from nanorpc.gui.theme import Theme, mark
-from nanorpc.gui.workers import Workers
 
 _NONE = "No benchmark was run here yet.\n\nEvery run is kept, with its settings and what it ran on. Start one: Ctrl+1, Ctrl+R."
 
@@ -55,8 +55,7 @@ class HistoryScreen(Screen):
     def __init__(self, path: Path | None = None) -> None:
         super().__init__()
         self._path = path or data_file()
-        self._store: Store | None = None  # the worker's
-        self._workers = Workers(self, threads=1)
+        self._keeper: Keeper[Store] = Keeper(self, lambda: Store(self._path))
         self._loaded = False
         self.model = RunsModel()
         self.model.noted.connect(self._note)
@@ -174,10 +173,7 @@ class HistoryScreen(Screen):
 
     def shutdown(self) -> None:
         """Finish writing."""
-        self._workers.wait(5)
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._keeper.close()
         self.trend.shutdown()
 
     def save_state(self, settings: QSettings) -> None:
@@ -198,13 +194,7 @@ class HistoryScreen(Screen):
 
     def _work(self, work: Callable[[Store], Any], done: Callable[[Any], None]) -> None:
         """Do something with the data base in the thread that has it, and then something with what comes of it."""
-
-        def with_store() -> Any:
-            if self._store is None:
-                self._store = Store(self._path)
-            return work(self._store)
-
-        self._workers.start(with_store, done, self._failed)
+        self._keeper.start(work, done, self._failed)
 
     def _failed(self, error: Exception) -> None:
         """Tell what is wrong with the data base; all else goes on."""

@@ -9,7 +9,7 @@ from nanorpc.gui.theme import Theme
 
 
 class Screen(QWidget):
-    """A screen. What it does not override does nothing.
+    """A screen. What it does not override does nothing, or says so.
 
     A screen is made in the window's thread, and all its methods are called there. None of them may block, but for :meth:`shutdown`.
     """
@@ -37,6 +37,7 @@ class Screen(QWidget):
 
     def export(self) -> None:
         """Ctrl+E: ask for a file, and write to it what is shown."""
+        self.message.emit("This screen has nothing to export. Results are exported from theirs: Ctrl+2, Ctrl+E")
 
     def shutdown(self) -> None:
         """End everything, so that no thread or process stays behind; the window is about to close. Takes seconds at most."""

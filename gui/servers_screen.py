@@ -136,7 +136,7 @@ class ServersScreen(Screen):
     def shutdown(self) -> None:
         """End all connections."""
         self.monitor.close()
-        self.detail.rolling.shutdown()
+        self.detail.shutdown()
 
     def save_state(self, settings: QSettings) -> None:
         """Keep the order of the list."""
@@ -151,7 +151,7 @@ class ServersScreen(Screen):
         """Draw in these colours."""
         self.model.warning = QColor(theme.warning)
         self.sparkline.colour = QColor(theme.hues["blue"])
-        self.detail.rolling.apply_theme(theme)
+        self.detail.apply_theme(theme)
         self.table.viewport().update()
 
     def show_list(self) -> None:

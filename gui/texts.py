@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtGui import QFont, QFontDatabase, QFontInfo, QGuiApplication
+from PyQt5.QtGui import QFont, QFontDatabase, QFontInfo, QGuiApplication, QTextOption
 from PyQt5.QtWidgets import QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QWidget
+
+_LONGEST_WORD = 2000
 
 
 def fixed_font() -> QFont:
@@ -28,6 +30,13 @@ def read_only(name: str, wrapped: bool) -> QPlainTextEdit:
     text.setFont(fixed_font())
     text.setLineWrapMode(QPlainTextEdit.WidgetWidth if wrapped else QPlainTextEdit.NoWrap)
     return text
+
+
+def set_text(edit: QPlainTextEdit, text: str) -> None:
+    """Show a text. To look for a place to break a very long word takes Qt a quarter of a second: one is broken anywhere."""
+    anywhere = any(len(word) > _LONGEST_WORD for word in text.split())
+    edit.setWordWrapMode(QTextOption.WrapAnywhere if anywhere else QTextOption.WrapAtWordBoundaryOrAnywhere)
+    edit.setPlainText(text)
 
 
 def copy(text: str) -> None:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from PyQt5.QtGui import QColor, QPalette
 from PyQt5.QtWidgets import QApplication
 
+from nanorpc.reports import palette
+from nanorpc.reports.palette import Dash, Palette, Series
 
-@dataclass(frozen=True)
-class Series:
-    """How a plot draws one of several lines: told apart by colour, marker and dashes, so also by people who see no colours."""
-
-    colour: str
-    marker: str
-    """As matplotlib names it."""
-    dash: Literal["-", "--", "-.", ":"] = "-"
-    """The same."""
-
-
-# Hues of Okabe and Ito, which colour-blind people can tell apart; on dark they are lighter. Grey is the floor, blue and green are NanoRPC.
-_Shape = tuple[str, str, Literal["-", "--", "-.", ":"]]
+_Shape = tuple[str, str, Dash]  # the hue's name
 
 _SHAPES: dict[str, _Shape] = {
     "limit": ("grey", "s", ":"),
@@ -56,29 +46,16 @@ _OTHERS: tuple[_Shape, ...] = (
 
 
 @dataclass(frozen=True)
-class Theme:
-    """Colours, as ``#rrggbb``."""
+class Theme(Palette):
+    """Colours, as ``#rrggbb``, also of widgets."""
 
-    dark: bool
     window: str
     """Behind widgets."""
-    base: str
-    """Behind text, tables and plots."""
     alternate: str
     """Of every second row."""
-    text: str
-    muted: str
-    """Of text that matters less, and axes."""
-    border: str
-    """Also of grids."""
     accent: str
     """Of what is selected, links and progress."""
     on_accent: str
-    good: str
-    warning: str
-    error: str
-    hues: dict[str, str]
-    """Of lines in plots."""
 
     @property
     def name(self) -> str:
@@ -134,92 +111,15 @@ class Theme:
         """
 
     def rc(self) -> Any:
-        """Return matplotlib's settings in the same colours, for its ``rc_context``."""
-        return {
-            "font.family": "sans-serif",
-            "font.sans-serif": [QApplication.font().family(), "DejaVu Sans"],
-            "font.size": 8.5,
-            "figure.facecolor": self.base,
-            "savefig.facecolor": self.base,
-            "axes.facecolor": self.base,
-            "axes.edgecolor": self.muted,
-            "axes.labelcolor": self.text,
-            "axes.titlecolor": self.text,
-            "axes.titlesize": 9.5,
-            "axes.grid": True,
-            "axes.grid.which": "major",
-            "axes.axisbelow": True,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "grid.color": self.border,
-            "grid.linewidth": 0.7,
-            "text.color": self.text,
-            "xtick.color": self.muted,
-            "ytick.color": self.muted,
-            "xtick.labelcolor": self.text,
-            "ytick.labelcolor": self.text,
-            "lines.linewidth": 1.5,
-            "lines.markersize": 5.5,
-            "legend.frameon": False,
-            "legend.fontsize": 8.5,
-            "svg.fonttype": "none",
-        }
+        """Return matplotlib's settings, with the font of the widgets."""
+        return super().rc() | {"font.sans-serif": [QApplication.font().family(), "DejaVu Sans"], "svg.fonttype": "none"}
 
 
 EDGED = ("QLineEdit", "QCheckBox", "QListView", "QComboBox", "QAbstractSpinBox", "QPushButton", "QToolButton", "QPlainTextEdit", "QProgressBar")
 """Widgets that are known by their edges, and paint nothing else in the window's colour."""
 
-LIGHT = Theme(
-    dark=False,
-    window="#f3f4f6",
-    base="#ffffff",
-    alternate="#f6f8fa",
-    text="#1c2128",
-    muted="#5c6570",
-    border="#d5dae0",
-    accent="#0a66c2",
-    on_accent="#ffffff",
-    good="#1a7f37",
-    warning="#8a5700",
-    error="#b3261e",
-    hues={
-        "grey": "#7a7a7a",
-        "silver": "#a8a8a8",
-        "blue": "#0072b2",
-        "sky": "#56b4e9",
-        "green": "#009e73",
-        "red": "#d55e00",
-        "yellow": "#e69f00",
-        "pink": "#cc79a7",
-        "black": "#000000",
-    },
-)
-
-DARK = Theme(
-    dark=True,
-    window="#1c2026",
-    base="#22272e",
-    alternate="#272d35",
-    text="#e3e7ec",
-    muted="#9aa5b1",
-    border="#3b444e",
-    accent="#3b8ee0",
-    on_accent="#ffffff",
-    good="#4cc38a",
-    warning="#e3b341",
-    error="#ff8a80",
-    hues={
-        "grey": "#a6a6a6",
-        "silver": "#7f8790",
-        "blue": "#3ea6ff",
-        "sky": "#9bd8ff",
-        "green": "#2fd0a0",
-        "red": "#ff7a33",
-        "yellow": "#f5c542",
-        "pink": "#ec9fc9",
-        "black": "#f4f4f4",
-    },
-)
+LIGHT = Theme(**vars(palette.LIGHT), window="#f3f4f6", alternate="#f6f8fa", accent="#0a66c2", on_accent="#ffffff")
+DARK = Theme(**vars(palette.DARK), window="#1c2026", alternate="#272d35", accent="#3b8ee0", on_accent="#ffffff")
 
 
 def mark(label: Any, kind: str) -> None:

@@ -34,7 +34,7 @@ class Window(QMainWindow):
 
     :param directory: where services are found; ``None`` for the default.
     :param settings: what is remembered; by default the user's.
-    :param history: the data base of runs; by default the user's.
+    :param history: the data base of runs, beside which that of calls is; by default the user's.
     """
 
     def __init__(self, directory: str | None = None, settings: QSettings | None = None, history: Path | None = None) -> None:
@@ -50,7 +50,7 @@ class Window(QMainWindow):
         self.results = ResultsScreen()
         self.history = HistoryScreen(history)
         self.servers = ServersScreen(directory)
-        self.call = CallScreen(directory)
+        self.call = CallScreen(directory, history and history.with_name("calls.sqlite3"))
         screens = (self.benchmark, self.results, self.history, self.servers, self.call)
         self.screens: dict[str, Screen] = dict(zip(SCREENS, screens, strict=True))
         self._join()

@@ -13,7 +13,7 @@ import (
 
 // manyCaller is a caller that makes several calls at once, and returns when all are answered.
 type manyCaller interface {
-	caller
+	Caller
 	// callMany calls echo with each request.
 	callMany(requests [][]byte) error
 	// reply returns the reply to the i-th request of the last callMany, valid until the next.
@@ -23,10 +23,10 @@ type manyCaller interface {
 // nanoBatch is package nanorpc's batches: one caller, with as many calls in a batch as are to be in flight.
 type nanoBatch struct{ nanoRPC }
 
-func (nanoBatch) name() string { return "nanorpc-batch" }
+func (nanoBatch) Name() string { return "nanorpc-batch" }
 
-func (t nanoBatch) connect(ctx context.Context, p peerParams, size, callers int) (session, error) {
-	s, err := t.nanoRPC.connect(ctx, p, size, callers)
+func (t nanoBatch) Connect(ctx context.Context, p Params, size, callers int) (Session, error) {
+	s, err := t.nanoRPC.Connect(ctx, p, size, callers)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ type nanoBatchSession struct {
 	batch *nanorpc.Batch
 }
 
-func (s *nanoBatchSession) caller(int) caller { return s }
+func (s *nanoBatchSession) Caller(int) Caller { return s }
 
 func (s *nanoBatchSession) callMany(requests [][]byte) error {
 	s.batch.Reset()
@@ -55,34 +55,34 @@ func (s *nanoBatchSession) reply(i int) []byte {
 }
 
 // udsBatch is a stream socket on which one caller sends all requests that are to be in flight with one write, and then reads the replies.
-type udsBatch struct{ uds }
+type udsBatch struct{ stream }
 
-func (udsBatch) name() string { return "uds-batch" }
+func (udsBatch) Name() string { return "uds-batch" }
 
-func (t udsBatch) connect(ctx context.Context, p peerParams, size, _ int) (session, error) {
-	s, err := t.uds.connect(ctx, p, size, 1)
+func (t udsBatch) Connect(ctx context.Context, p Params, size, _ int) (Session, error) {
+	s, err := t.stream.Connect(ctx, p, size, 1)
 	if err != nil {
 		return nil, err
 	}
-	single := s.(udsSession)
+	single := s.(streamSession)
 	single[0].reader = bufio.NewReaderSize(single[0].conn, batchBuffer)
-	return &udsBatchSession{udsSession: single, one: single[0]}, nil
+	return &udsBatchSession{streamSession: single, one: single[0]}, nil
 }
 
 // batchBuffer holds a batch of short messages.
 const batchBuffer = 64 << 10
 
 type udsBatchSession struct {
-	udsSession
-	one     *udsCaller
+	streamSession
+	one     *streamCaller
 	frames  []byte
 	replies [][]byte
 }
 
-func (s *udsBatchSession) caller(int) caller { return s }
+func (s *udsBatchSession) Caller(int) Caller { return s }
 
-func (s *udsBatchSession) call(buffer, request []byte) ([]byte, error) {
-	return s.one.call(buffer, request)
+func (s *udsBatchSession) Call(buffer, request []byte) ([]byte, error) {
+	return s.one.Call(buffer, request)
 }
 
 func (s *udsBatchSession) callMany(requests [][]byte) error {
@@ -124,7 +124,7 @@ type frameWriter struct {
 	writer *bufio.Writer
 }
 
-func newFrameWriter(conn *net.UnixConn, reader *bufio.Reader) frameWriter {
+func newFrameWriter(conn net.Conn, reader *bufio.Reader) frameWriter {
 	return frameWriter{reader: reader, writer: bufio.NewWriterSize(conn, socketBuffer)}
 }
 

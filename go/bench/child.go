@@ -58,6 +58,8 @@ func (c *child) start(command []string, argument any, stdout io.Writer) error {
 	return nil
 }
 
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
 // ended returns how a process that is done has ended, with the last that it wrote on stderr.
 func (c *child) ended() error {
 	how := "exit status 0"

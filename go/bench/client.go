@@ -30,8 +30,9 @@ type clientCommand struct {
 
 // clientCase is what a client measures.
 type clientCase struct {
-	Server peerParams `json:"server"`
-	Size   int        `json:"size"`
+	Server    processParams `json:"server"`
+	ServerPID int           `json:"server_pid"`
+	Size      int           `json:"size"`
 }
 
 // clientReport is a line that a client prints.
@@ -49,22 +50,24 @@ type clientSample struct {
 	FirstError string `json:"first_error,omitempty"`
 	Failed     bool   `json:"failed"`     // a call has failed
 	ElapsedNS  int64  `json:"elapsed_ns"` // from the start that was commanded
+	ClientCPU  int64  `json:"client_cpu_ns"`
+	ServerCPU  int64  `json:"server_cpu_ns"` // all that it has used, whichever client it was for
 }
 
 var errOutOfTurn = errors.New("a command that is not the next")
 
 // client is one of several client processes. It uses no CPU but between connect and leave.
 type client struct {
-	transports []transport
+	transports []Transport
 	params     clientParams
-	commands   chan clientCommand
+	commands   commands[clientCommand]
 
 	mu  sync.Mutex
 	out *json.Encoder
 }
 
 // serveClient obeys commands until stdin ends or ctx is done.
-func serveClient(ctx context.Context, p peerParams, stdin io.Reader, stdout io.Writer, ready func() error, transports []transport) error {
+func serveClient(ctx context.Context, p processParams, stdin io.Reader, stdout io.Writer, ready func() error, transports []Transport) error {
 	if p.CPU != nil {
 		if err := pinProcess(*p.CPU); err != nil {
 			return err
@@ -72,16 +75,13 @@ func serveClient(ctx context.Context, p peerParams, stdin io.Reader, stdout io.W
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &client{transports: transports, params: *p.Client, commands: make(chan clientCommand), out: json.NewEncoder(stdout)}
-	go func() {
-		defer cancel()
-		c.read(ctx, stdin)
-	}()
+	c := &client{transports: transports, params: *p.Client, out: json.NewEncoder(stdout)}
+	c.commands = readCommands[clientCommand](ctx, stdin, func(error) { cancel() })
 	if err := ready(); err != nil {
 		return err
 	}
 	for {
-		command, ok := c.next(ctx)
+		command, ok := c.commands.next(ctx)
 		if !ok {
 			return nil
 		}
@@ -91,30 +91,6 @@ func serveClient(ctx context.Context, p peerParams, stdin io.Reader, stdout io.W
 		if err := c.measure(ctx, *command.Connect); err != nil {
 			return err
 		}
-	}
-}
-
-func (c *client) read(ctx context.Context, stdin io.Reader) {
-	for lines := json.NewDecoder(stdin); ; {
-		var command clientCommand
-		if err := lines.Decode(&command); err != nil {
-			return
-		}
-		select {
-		case c.commands <- command:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// next returns the next command, or false when there will be none.
-func (c *client) next(ctx context.Context) (clientCommand, bool) {
-	select {
-	case command := <-c.commands:
-		return command, true
-	case <-ctx.Done():
-		return clientCommand{}, false
 	}
 }
 
@@ -131,8 +107,8 @@ func (c *client) measure(ctx context.Context, at clientCase) error {
 		return err
 	}
 	r := newRound(c.params.Config, t, at.Size)
-	r.client = c.params.Number - 1
-	err = r.connected(ctx, t, at.Server, at.Size, func(loops []*loop) error { return c.callAmongOthers(ctx, r, loops) })
+	r.client, r.server = c.params.Number-1, at.ServerPID
+	err = r.connected(ctx, t, at.Server.Params, at.Size, func(loops []*loop) error { return c.callAmongOthers(ctx, r, loops) })
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -150,7 +126,7 @@ func (c *client) callAmongOthers(ctx context.Context, r *round, loops []*loop) e
 	if err := c.report(clientReport{peerReport: peerReport{Ready: true}}); err != nil {
 		return err
 	}
-	command, ok := c.next(ctx)
+	command, ok := c.commands.next(ctx)
 	if !ok {
 		return nil
 	}
@@ -158,18 +134,20 @@ func (c *client) callAmongOthers(ctx context.Context, r *round, loops []*loop) e
 		return errOutOfTurn
 	}
 	start := r.clock.at(command.StartNS)
-	r.runLoops(loops, 0, start)
-	r.forget(loops)
+	r.warmUpUntil(loops, start)
 	tell := c.tell(r)
-	r.measure(loops, start)
+	err := r.measure(loops, start)
 	tell()
+	if err != nil {
+		return err
+	}
 	if err := c.report(clientReport{Measured: true}); err != nil {
 		return err
 	}
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		command, ok = c.next(ctx)
+		command, ok = c.commands.next(ctx)
 		r.stop.Store(true)
 	}()
 	r.runLoops(loops, 0, 0)
@@ -221,5 +199,7 @@ func (r *round) clientSample() (*clientSample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the times: %w", err)
 	}
-	return &clientSample{Times: string(times), Errors: r.errors, FirstError: r.first, Failed: r.failed, ElapsedNS: elapsed}, nil
+	return &clientSample{
+		Times: string(times), Errors: r.errors, FirstError: r.first, Failed: r.failed, ElapsedNS: elapsed, ClientCPU: r.cpu.client, ServerCPU: r.cpu.server,
+	}, nil
 }

@@ -27,7 +27,7 @@ type clientProcess struct {
 	round   atomic.Pointer[round] // in progress
 }
 
-func startClient(command []string, p peerParams) (*clientProcess, error) {
+func startClient(command []string, p processParams) (*clientProcess, error) {
 	c := &clientProcess{
 		child:   child{what: fmt.Sprintf("client %d of %d", p.Client.Number, p.Client.Config.Clients)},
 		answers: make(chan clientReport, 1),
@@ -97,7 +97,7 @@ func (r *Run) startClients(ctx context.Context, cpu *int) (clientGroup, error) {
 	for i := range r.config.Clients {
 		config := r.config
 		config.Calls, config.PeerCommand = share(config.Calls, i, config.Clients), nil
-		c, err := startClient(r.config.PeerCommand, peerParams{Client: &clientParams{Number: i + 1, Config: config}, CPU: cpu})
+		c, err := startClient(r.config.PeerCommand, processParams{Client: &clientParams{Number: i + 1, Config: config}, CPU: cpu})
 		if err != nil {
 			return clients, err
 		}
@@ -153,11 +153,11 @@ func (g clientGroup) command(ctx context.Context, command clientCommand) ([]clie
 }
 
 // measure makes the clients run a round, and sets r to what they have measured. No client leaves before all have measured.
-func (g clientGroup) measure(ctx context.Context, r *round, server peerParams, size int) error {
+func (g clientGroup) measure(ctx context.Context, r *round, server *peerProcess, size int) error {
 	for _, c := range g {
 		c.round.Store(r)
 	}
-	if _, err := g.command(ctx, clientCommand{Connect: &clientCase{Server: server, Size: size}}); err != nil {
+	if _, err := g.command(ctx, clientCommand{Connect: &clientCase{Server: server.params, ServerPID: server.pid(), Size: size}}); err != nil {
 		return err
 	}
 	start := monotonic() + int64(r.config.warmUp()+musterTime)
@@ -200,6 +200,8 @@ func (r *round) gather(samples []clientSample) error {
 		r.errors += s.Errors
 		r.first = cmp.Or(r.first, s.FirstError)
 		r.failed = r.failed || s.Failed
+		r.cpu.client += s.ClientCPU
+		r.cpu.server = max(r.cpu.server, s.ServerCPU) // each has read the same clock; where calls are counted the last one saw all that was used
 	}
 	r.ended = r.started + longest
 	r.fair = fairShareLow(rates)

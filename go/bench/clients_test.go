@@ -196,7 +196,7 @@ func TestClientsPinned(t *testing.T) {
 
 // A client that is told nonsense ends, with an error.
 func TestClientOutOfTurn(t *testing.T) {
-	argument, err := json.Marshal(peerParams{Client: &clientParams{Number: 1, Config: quick(t, "uds")}})
+	argument, err := json.Marshal(processParams{Client: &clientParams{Number: 1, Config: quick(t, "uds")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestGather(t *testing.T) {
 	c.Clients = 2
 	samples := make([]clientSample, c.Clients)
 	for i, calls := range []int64{300, 100} {
-		client := newRound(c, uds{}, 64)
+		client := newRound(c, uds, 64)
 		if err := client.times.RecordValues(1000, calls); err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func TestGather(t *testing.T) {
 		want  float64
 	}{{0, 350}, {400, 200}} {
 		c.Calls, c.DurationMS = test.calls, 1000
-		r := newRound(c, uds{}, 64)
+		r := newRound(c, uds, 64)
 		if err := r.gather(samples); err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestGather(t *testing.T) {
 			t.Errorf("%d calls counted: %+v", test.calls, s)
 		}
 	}
-	if err := newRound(c, uds{}, 64).gather([]clientSample{{Times: "noise"}}); !errors.Is(err, ErrPeer) {
+	if err := newRound(c, uds, 64).gather([]clientSample{{Times: "noise"}}); !errors.Is(err, ErrPeer) {
 		t.Errorf("gather returned %v", err)
 	}
 }

@@ -80,6 +80,17 @@ func ParseConfig(object string) (Config, error) {
 func (c Config) Validate() error { return c.validate(Transports()) }
 
 func (c Config) validate(known []string) error {
+	if err := c.validateMeasuring(known); err != nil {
+		return err
+	}
+	if len(c.PeerCommand) == 0 || c.PeerCommand[0] == "" {
+		return fmt.Errorf("%w: no peer command: name the program that runs the server's side", ErrConfig)
+	}
+	return nil
+}
+
+// validateMeasuring validates all but what says how to start other processes.
+func (c Config) validateMeasuring(known []string) error {
 	if err := c.validateCases(known); err != nil {
 		return err
 	}
@@ -104,8 +115,6 @@ func (c Config) validate(known []string) error {
 		return fmt.Errorf("%w: rate of %v calls a second: use up to %v, or 0 for a closed loop", ErrConfig, c.Rate, MaxRate)
 	case c.WarmUpMS < 0 || c.WarmUpMS > MaxWarmUp.Milliseconds():
 		return fmt.Errorf("%w: warm-up of %d ms: use up to %d", ErrConfig, c.WarmUpMS, MaxWarmUp.Milliseconds())
-	case len(c.PeerCommand) == 0 || c.PeerCommand[0] == "":
-		return fmt.Errorf("%w: no peer command: name the program that runs the server's side", ErrConfig)
 	}
 	if _, err := futex.ParsePolicy(c.Spin); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)

@@ -8,8 +8,14 @@
 //     of a transport that copies.
 //   - nanorpc: package nanorpc/go/nanorpc. One client is shared by all callers.
 //   - nanorpc-busy, nanorpc-none: the same with a spin policy of their own, to be compared in one run.
+//   - nanorpc-loan: calls without copies: request and reply are built and read in place, of which only the ends are touched.
+//   - nanorpc-batch: one caller, with all calls that are to be in flight in one batch.
 //   - uds: Unix stream sockets, frames with a 4-byte length, one write for each message, reused buffers. Each caller has a
 //     connection and the server a goroutine for each connection.
+//   - uds-batch: one caller of a Unix socket, which sends all that are to be in flight with one write.
+//   - tcp: as uds, over TCP on the loopback interface, with TCP_NODELAY.
+//
+// Others are passed to Start, RunPeer and RunCaller: see Transport.
 //
 // # Method
 //
@@ -36,6 +42,9 @@
 // The clock is read just before and just after a call. One reading's cost, see ClockCost, is in every figure and is not subtracted.
 // Each reply is compared with its request, which differs from call to call, outside the timed part. A wrong reply is an error, and its
 // time counts; a call that fails is an error, ends the caller's round and has no time.
+//
+// CPU times are those that the kernel has counted for the client's and the server's process in the measured part, divided by the calls. What a
+// caller used while it waited awake for the time at which a call is due is not in it: that is the benchmark's.
 //
 // Times go into HDR histograms of 3 significant digits from 1 ns to 60 s, one for each caller, merged afterwards. With one caller in all
 // calls_per_s is 1e9/mean: the rate of a caller that does nothing else, since comparing replies is no part of the transport. With more it is

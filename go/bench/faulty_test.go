@@ -9,7 +9,7 @@ import (
 
 // faulty is uds, with replies that spoil changes.
 type faulty struct {
-	uds
+	stream
 	as    string
 	spoil func(call int, reply []byte) ([]byte, error)
 }
@@ -24,56 +24,56 @@ const (
 
 var errBreakdown = errors.New("broken down")
 
-func withFaulty() []transport {
-	return append(builtin(),
-		faulty{as: flipsBits, spoil: func(call int, reply []byte) ([]byte, error) {
+func faults() []Transport {
+	return []Transport{
+		faulty{stream: uds, as: flipsBits, spoil: func(call int, reply []byte) ([]byte, error) {
 			if call%2 == 0 {
 				reply[len(reply)/2] ^= 1
 			}
 			return reply, nil
 		}},
-		faulty{as: cutsShort, spoil: func(_ int, reply []byte) ([]byte, error) { return reply[:len(reply)-1], nil }},
-		faulty{as: isStale},
-		faulty{as: stalls, spoil: func(call int, reply []byte) ([]byte, error) {
+		faulty{stream: uds, as: cutsShort, spoil: func(_ int, reply []byte) ([]byte, error) { return reply[:len(reply)-1], nil }},
+		faulty{stream: uds, as: isStale},
+		faulty{stream: uds, as: stalls, spoil: func(call int, reply []byte) ([]byte, error) {
 			if call == 20 {
 				time.Sleep(50 * time.Millisecond)
 			}
 			return reply, nil
 		}},
-		faulty{as: breaksDown, spoil: func(call int, reply []byte) ([]byte, error) {
+		faulty{stream: uds, as: breaksDown, spoil: func(call int, reply []byte) ([]byte, error) {
 			if call == 5 {
 				return reply, errBreakdown
 			}
 			return reply, nil
 		}},
-	)
+	}
 }
 
-func (f faulty) name() string { return f.as }
+func (f faulty) Name() string { return f.as }
 
-func (f faulty) connect(ctx context.Context, p peerParams, size, callers int) (session, error) {
-	s, err := f.uds.connect(ctx, p, size, callers)
+func (f faulty) Connect(ctx context.Context, p Params, size, callers int) (Session, error) {
+	s, err := f.stream.Connect(ctx, p, size, callers)
 	return faultySession{s, f}, err
 }
 
 type faultySession struct {
-	session
+	Session
 	faulty faulty
 }
 
-func (s faultySession) caller(i int) caller {
-	return &faultyCaller{caller: s.session.caller(i), faulty: s.faulty}
+func (s faultySession) Caller(i int) Caller {
+	return &faultyCaller{Caller: s.Session.Caller(i), faulty: s.faulty}
 }
 
 type faultyCaller struct {
-	caller
+	Caller
 	faulty faulty
 	calls  int
 	last   []byte
 }
 
-func (c *faultyCaller) call(buffer, request []byte) ([]byte, error) {
-	reply, err := c.caller.call(buffer, request)
+func (c *faultyCaller) Call(buffer, request []byte) ([]byte, error) {
+	reply, err := c.Caller.Call(buffer, request)
 	c.calls++
 	if err != nil {
 		return reply, err

@@ -32,7 +32,7 @@ type laneLayout struct {
 	Payload int `json:"payload"`
 }
 
-func (l laneLayout) validate(p peerParams) error {
+func (l laneLayout) validate(p Params) error {
 	if l.Lanes < 1 || l.Lanes > p.Inflight || l.Payload < 0 || l.Payload > p.MaxSize {
 		return fmt.Errorf("%w: %d lanes of %d bytes", errIntroduction, l.Lanes, l.Payload)
 	}

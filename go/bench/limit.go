@@ -28,7 +28,7 @@ const (
 // which stays open to tell either side of the other's end.
 type limit struct{ copies bool }
 
-func (l limit) name() string {
+func (l limit) Name() string {
 	if l.copies {
 		return "limit-copy"
 	}
@@ -42,15 +42,17 @@ func (l limit) payload(size int) int {
 	return 0
 }
 
-func (l limit) serve(ctx context.Context, p peerParams, ready func() error) error {
-	return serveSocket(ctx, p, ready, func(conn *net.UnixConn) {
+func (limit) polls(string) bool { return true }
+
+func (l limit) Serve(ctx context.Context, p Params, ready func() error) error {
+	return serveSocket(ctx, string(uds), p, ready, func(conn net.Conn) {
 		// The client, which sees the connection close, reports the failure.
-		_ = serveLanes(conn, p)
+		_ = serveLanes(conn.(*net.UnixConn), p)
 	})
 }
 
 // serveLanes answers the callers of one connection until it closes.
-func serveLanes(conn *net.UnixConn, p peerParams) error {
+func serveLanes(conn *net.UnixConn, p Params) error {
 	object, layout, err := receiveSegment(conn)
 	if err != nil {
 		return err
@@ -120,7 +122,7 @@ func answerReady(lanes []lane, seen []uint32) bool {
 	return found
 }
 
-func (l limit) connect(ctx context.Context, p peerParams, size, callers int) (session, error) {
+func (l limit) Connect(ctx context.Context, p Params, size, callers int) (Session, error) {
 	layout := laneLayout{Lanes: callers, Payload: l.payload(size)}
 	object, err := shm.Create(layout.size(), layout.size())
 	if err != nil {
@@ -149,11 +151,12 @@ func (l limit) connect(ctx context.Context, p peerParams, size, callers int) (se
 }
 
 // introduce sends the segment to the peer and waits until the peer has mapped it.
-func introduce(ctx context.Context, p peerParams, object *os.File, layout laneLayout) (*net.UnixConn, error) {
-	conn, err := dialSocket(ctx, p)
+func introduce(ctx context.Context, p Params, object *os.File, layout laneLayout) (*net.UnixConn, error) {
+	dialed, err := dialSocket(ctx, string(uds), p)
 	if err != nil {
 		return nil, err
 	}
+	conn := dialed.(*net.UnixConn)
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	err = sendSegment(conn, object, layout)
@@ -180,9 +183,9 @@ type laneSession struct {
 	closed  atomic.Bool // by the peer or by interrupt
 }
 
-func (s *laneSession) caller(i int) caller { return &s.callers[i] }
-func (s *laneSession) interrupt()          { s.closed.Store(true) }
-func (s *laneSession) close() error        { return errors.Join(s.conn.Close(), s.segment.Close()) }
+func (s *laneSession) Caller(i int) Caller { return &s.callers[i] }
+func (s *laneSession) Interrupt()          { s.closed.Store(true) }
+func (s *laneSession) Close() error        { return errors.Join(s.conn.Close(), s.segment.Close()) }
 
 type laneCaller struct {
 	*lane
@@ -193,7 +196,7 @@ type laneCaller struct {
 
 var errLaneClosed = errors.New("the peer has closed the connection")
 
-func (c *laneCaller) call(buffer, request []byte) ([]byte, error) {
+func (c *laneCaller) Call(buffer, request []byte) ([]byte, error) {
 	last := c.number
 	c.number++
 	copy(c.request, request)

@@ -13,12 +13,12 @@ type nanoLoan struct{ nanoRPC }
 
 const stampMethod = "stamp"
 
-func (nanoLoan) name() string { return "nanorpc-loan" }
+func (nanoLoan) Name() string { return "nanorpc-loan" }
 
 func (nanoLoan) payload(size int) int { return min(size, 2*stampSize) }
 
-func (nanoLoan) connect(ctx context.Context, p peerParams, size, callers int) (session, error) {
-	s, err := nanoRPC{}.connect(ctx, p, size, callers)
+func (nanoLoan) Connect(ctx context.Context, p Params, size, callers int) (Session, error) {
+	s, err := nanoRPC{}.Connect(ctx, p, size, callers)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +53,11 @@ type loanSession struct {
 	shut   func() error
 }
 
-func (s *loanSession) caller(int) caller { return s }
-func (s *loanSession) interrupt()        { _ = s.shut() } // close reports its error
-func (s *loanSession) close() error      { return s.shut() }
+func (s *loanSession) Caller(int) Caller { return s }
+func (s *loanSession) Interrupt()        { _ = s.shut() } // close reports its error
+func (s *loanSession) Close() error      { return s.shut() }
 
-func (s *loanSession) call(buffer, request []byte) ([]byte, error) {
+func (s *loanSession) Call(buffer, request []byte) ([]byte, error) {
 	ctx := context.Background()
 	loan, err := s.client.Loan(ctx, s.size)
 	if err != nil {

@@ -15,7 +15,7 @@ const tickEvery = int64(100 * time.Millisecond)
 
 // loop is one of a round's callers: it calls, measures and compares.
 type loop struct {
-	caller   caller
+	caller   Caller
 	round    *round
 	patterns []pattern // of the requests that are made at once
 	requests [][]byte  // the same
@@ -29,7 +29,7 @@ type loop struct {
 }
 
 // newLoop returns the i-th caller's, which makes width calls at once.
-func newLoop(r *round, c caller, i, width int) *loop {
+func newLoop(r *round, c Caller, i, width int) *loop {
 	l := &loop{caller: c, round: r, times: newHistogram(), requests: make([][]byte, width)}
 	for j := range width {
 		l.patterns = append(l.patterns, newPattern(r.size, uint64(r.client*MaxInflight+i*width+j+1)))
@@ -95,7 +95,7 @@ func (l *loop) run(count, until int64) {
 		if !ok {
 			return
 		}
-		reply, err := l.caller.call(l.reply, request)
+		reply, err := l.caller.Call(l.reply, request)
 		after := clock.now()
 		if err != nil {
 			l.fail(err)

@@ -15,6 +15,7 @@ import (
 // Subcommands of the test binary.
 const (
 	asPeer      = "peer"      // the peer process
+	asCaller    = "caller"    // a client that a test commands
 	asBenchmark = "benchmark" // a process that runs the Config in its argument
 )
 
@@ -25,7 +26,9 @@ func TestMain(m *testing.M) {
 	var err error
 	switch ctx := context.Background(); os.Args[1] {
 	case asPeer:
-		err = runPeer(ctx, os.Args[2], os.Stdin, os.Stdout, withFaulty())
+		err = RunPeer(ctx, os.Args[2], os.Stdin, os.Stdout, faults()...)
+	case asCaller:
+		err = RunCaller(ctx, os.Args[2], os.Stdin, os.Stdout, faults()...)
 	case asBenchmark:
 		err = runBenchmark(ctx, os.Args[2])
 	default:
@@ -77,7 +80,7 @@ func endless(t testing.TB, transports ...string) Config {
 func startRun(t *testing.T, c Config) *Run {
 	t.Helper()
 	dir := privateTemp(t)
-	r, err := start(t.Context(), c, withFaulty())
+	r, err := Start(t.Context(), c, faults()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +161,7 @@ func children(t *testing.T, parent int) map[string]int {
 		if err != nil {
 			continue
 		}
-		var p peerParams
+		var p processParams
 		argv := strings.Split(strings.TrimSuffix(string(arguments), "\x00"), "\x00")
 		if json.Unmarshal([]byte(argv[len(argv)-1]), &p) != nil {
 			continue

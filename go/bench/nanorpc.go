@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"sync"
 
+	"nanorpc/go/internal/futex"
 	"nanorpc/go/nanorpc"
 )
 
@@ -20,16 +21,16 @@ const (
 // nanoRPC is the public API of package nanorpc.
 type nanoRPC struct{ policy string } // at both ends; "": the run's
 
-func (t nanoRPC) name() string {
+func (t nanoRPC) Name() string {
 	if t.policy != "" {
 		return "nanorpc-" + t.policy
 	}
 	return "nanorpc"
 }
 
-func (nanoRPC) payload(size int) int { return size }
+func (t nanoRPC) polls(spin string) bool { return cmp.Or(t.policy, spin) == futex.Busy.String() }
 
-func (t nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) error {
+func (t nanoRPC) Serve(ctx context.Context, p Params, ready func() error) error {
 	spin, err := nanorpc.ParseSpinPolicy(cmp.Or(t.policy, p.Spin))
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (t nanoRPC) serve(ctx context.Context, p peerParams, ready func() error) er
 
 func echo(_ context.Context, request []byte) ([]byte, error) { return request, nil }
 
-func (t nanoRPC) connect(ctx context.Context, p peerParams, _, _ int) (session, error) {
+func (t nanoRPC) Connect(ctx context.Context, p Params, _, _ int) (Session, error) {
 	spin, err := nanorpc.ParseSpinPolicy(cmp.Or(t.policy, p.Spin))
 	if err != nil {
 		return nil, err
@@ -102,15 +103,15 @@ type nanoSession struct {
 	shut      func() error
 }
 
-func (s *nanoSession) caller(int) caller { return s }
-func (s *nanoSession) interrupt()        { _ = s.shut() } // close reports its error
+func (s *nanoSession) Caller(int) Caller { return s }
+func (s *nanoSession) Interrupt()        { _ = s.shut() } // close reports its error
 
-func (s *nanoSession) close() error {
+func (s *nanoSession) Close() error {
 	s.closeIdle()
 	return s.shut()
 }
 
-func (s *nanoSession) call(buffer, request []byte) ([]byte, error) {
+func (s *nanoSession) Call(buffer, request []byte) ([]byte, error) {
 	// The context never ends: closing the client is what interrupts a call.
 	return s.client.AppendCall(context.Background(), buffer[:0], echoMethod, request)
 }

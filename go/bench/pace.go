@@ -1,17 +1,15 @@
 package bench
 
 import (
-	"errors"
-	"runtime"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"nanorpc/go/internal/futex"
 )
 
 const (
-	// A sleeping thread wakes some 50 µs late (the kernel's timer slack), and Go's own timers up to a millisecond: the rest is waited for awake.
-	wakeAhead = int64(100 * time.Microsecond)
+	// A sleeping thread wakes some microseconds late, more where its CPU has to be woken as well: the rest is waited for awake.
+	wakeAhead = int64(50 * time.Microsecond)
 	// longestSleep is in how many ns a caller that sleeps notices that its round is over.
 	longestSleep = int64(20 * time.Millisecond)
 )
@@ -22,6 +20,7 @@ type pace struct {
 	first float64 // when the first call is due, on clock
 	every float64 // from one call to the next, in ns; 0: no pace
 	calls int64   // begun
+	awake int64   // CPU time of the waiting that was done awake, in ns: the caller's, but no call's
 }
 
 // newPace returns the pace of the i-th of several callers, who share calls a second evenly among them and begin one after the other.
@@ -41,6 +40,8 @@ func (p *pace) wait(until int64, stop *atomic.Bool) (int64, bool) {
 		return p.clock.now(), true
 	}
 	due := int64(p.first + float64(p.calls)*p.every)
+	var began threadTime // zero: asleep up to now
+	defer func() { p.awake += began.since() }()
 	for {
 		now := p.clock.now()
 		if until != 0 && (due >= until || now >= until) || stop.Load() {
@@ -54,14 +55,17 @@ func (p *pace) wait(until int64, stop *atomic.Bool) (int64, bool) {
 		case left > wakeAhead:
 			sleep(min(left-wakeAhead, longestSleep))
 		default:
-			runtime.Gosched()
+			if began == (threadTime{}) {
+				began = readThreadTime()
+			}
 		}
 	}
 }
 
-// sleep blocks the thread for some ns.
+// sleep blocks the thread for some ns, or less. While it sleeps the runtime does too: in nanosleep(2) it would look at the thread every 20 µs. The thread's timers are to be
+// exact: by default they are up to 50 µs late, so that the kernel can serve them together.
 func sleep(ns int64) {
-	left := unix.NsecToTimespec(ns)
-	for errors.Is(unix.Nanosleep(&left, &left), unix.EINTR) {
-	}
+	futex.BeExact()
+	var nobodyWakes uint32
+	futex.WaitLong(&nobodyWakes, 0, futex.Now()+ns)
 }

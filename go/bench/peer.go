@@ -13,15 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerParams is the argument of a process of the run: of a transport's server, which is the peer, or of a client.
-type peerParams struct {
+// processParams is the argument of a process of the run: of a transport's server, which is the peer, or of a client.
+type processParams struct {
 	Transport string `json:"transport"` // the server's; a client is told later
-	Directory string `json:"directory"` // private, empty when the peer starts; either process removes it at the end
-	Spin      string `json:"spin"`
-	MaxSize   int    `json:"max_size"` // of a payload, in bytes
-	Inflight  int    `json:"inflight"` // callers at once, of one client
-	Idle      int    `json:"idle"`     // connections of a client that do not call
-	CPU       *int   `json:"cpu"`      // where the process runs; nil: anywhere
+	Params
+	CPU *int `json:"cpu,omitempty"` // where the process runs; nil: anywhere
 
 	Client *clientParams `json:"client,omitempty"` // nil: the process is a server
 }
@@ -38,11 +34,8 @@ type peerReport struct {
 // removes its files and returns nil. A read of stdin may outlive it.
 //
 // The process ignores SIGPIPE from then on: that of a dead benchmark's pipe would end it (see os/signal) before it has removed its files.
-func RunPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Writer) error {
-	return runPeer(ctx, argument, stdin, stdout, builtin())
-}
-
-func runPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Writer, transports []transport) error {
+func RunPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Writer, extra ...Transport) error {
+	transports := append(builtin(), extra...)
 	signal.Ignore(unix.SIGPIPE)
 	var once sync.Once
 	report := func(r peerReport) (err error) {
@@ -50,7 +43,7 @@ func runPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Wr
 		return err
 	}
 	ready := func() error { return report(peerReport{Ready: true}) }
-	var p peerParams
+	var p processParams
 	err := json.Unmarshal([]byte(argument), &p)
 	switch {
 	case err != nil:
@@ -67,7 +60,7 @@ func runPeer(ctx context.Context, argument string, stdin io.Reader, stdout io.Wr
 	return nil
 }
 
-func servePeer(ctx context.Context, p peerParams, stdin io.Reader, ready func() error, transports []transport) error {
+func servePeer(ctx context.Context, p processParams, stdin io.Reader, ready func() error, transports []Transport) error {
 	t, err := find(transports, p.Transport)
 	if err != nil {
 		return err
@@ -87,7 +80,7 @@ func servePeer(ctx context.Context, p peerParams, stdin io.Reader, ready func() 
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel()
 	}()
-	return t.serve(ctx, p, ready)
+	return t.Serve(ctx, p.Params, ready)
 }
 
 // checkPrivate makes sure that removing dir later removes nothing but what the peer has made.

@@ -50,11 +50,11 @@ func TestRunPeerRefuses(t *testing.T) {
 		says     string
 	}{
 		{"surplus", "not of the benchmark's making"},
-		{peerParams{Transport: "pigeon"}, `unknown transport "pigeon"`},
-		{peerParams{Transport: "uds", Directory: "/nonexistent"}, "no such file"},
-		{peerParams{Transport: "uds", Directory: full}, "not empty"},
-		{peerParams{Transport: "uds", Directory: open}, "not a private directory"},
-		{peerParams{Transport: "uds", Directory: filepath.Join(full, "precious")}, "not a private directory"},
+		{processParams{Transport: "pigeon"}, `unknown transport "pigeon"`},
+		{processParams{Transport: "uds", Params: Params{Directory: "/nonexistent"}}, "no such file"},
+		{processParams{Transport: "uds", Params: Params{Directory: full}}, "not empty"},
+		{processParams{Transport: "uds", Params: Params{Directory: open}}, "not a private directory"},
+		{processParams{Transport: "uds", Params: Params{Directory: filepath.Join(full, "precious")}}, "not a private directory"},
 	} {
 		argument, err := json.Marshal(test.argument)
 		if err != nil {
@@ -82,7 +82,7 @@ func TestRunPeerEndsWithStdin(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { os.RemoveAll(dir) })
-		argument, err := json.Marshal(peerParams{Transport: transport, Directory: dir, Spin: "adaptive", MaxSize: 64, Inflight: 1})
+		argument, err := json.Marshal(processParams{Transport: transport, Params: Params{Directory: dir, Spin: "adaptive", MaxSize: 64, Inflight: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

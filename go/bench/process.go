@@ -14,12 +14,12 @@ import (
 // peerProcess is the server's side of a transport, seen from the process that runs the benchmark.
 type peerProcess struct {
 	child
-	params peerParams
+	params processParams
 	stdout firstLine
 }
 
 // startPeer starts a peer and waits until it is ready. The caller calls stop.
-func startPeer(ctx context.Context, command []string, p peerParams) (*peerProcess, error) {
+func startPeer(ctx context.Context, command []string, p processParams) (*peerProcess, error) {
 	dir, err := os.MkdirTemp("", "nanorpc-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPeer, err)

@@ -34,6 +34,11 @@ type Result struct {
 	CallsPerS float64 `json:"calls_per_s"`
 	Errors    int64   `json:"errors"` // calls that failed and wrong replies
 
+	// CPU time divided by the calls: of the process that calls, or of all that do together, and of the server, but for what waiting for a call to be due took. The
+	// kernel's account lags some milliseconds behind: the figures of a short round are rough, and may be 0.
+	ClientCPUNS float64 `json:"client_cpu_ns"`
+	ServerCPUNS float64 `json:"server_cpu_ns"`
+
 	// FairShareLow is the slowest client's calls as a part of its fair share, which is all calls divided by Clients: 1 if all are equally fast.
 	FairShareLow float64 `json:"fair_share_low"`
 
@@ -51,6 +56,7 @@ type sample struct {
 	p50, p99, p999 float64
 	rate           float64
 	fair           float64 // see Result.FairShareLow
+	cpu            cpuTime // of all calls
 	times          distribution
 }
 
@@ -85,16 +91,10 @@ func (r *Result) summarise(samples []sample) {
 			timed = append(timed, s)
 		}
 	}
-	of := func(figure func(sample) float64) []float64 {
-		values := make([]float64, len(timed))
-		for i, s := range timed {
-			values[i] = figure(s)
-		}
-		return values
-	}
 	if len(timed) == 0 {
 		return
 	}
+	of := func(figure func(sample) float64) []float64 { return figures(timed, figure) }
 	p50 := of(func(s sample) float64 { return s.p50 })
 	r.P50NS, r.P50LowNS, r.P50HighNS = median(p50), slices.Min(p50), slices.Max(p50)
 	r.P99NS = median(of(func(s sample) float64 { return s.p99 }))
@@ -102,6 +102,19 @@ func (r *Result) summarise(samples []sample) {
 	r.MeanNS = median(of(func(s sample) float64 { return s.mean }))
 	r.CallsPerS = median(of(func(s sample) float64 { return s.rate }))
 	r.FairShareLow = math.Round(middle(of(func(s sample) float64 { return s.fair }))*1000) / 1000
+	if measured := slices.DeleteFunc(timed, func(s sample) bool { return s.cpu == cpuTime{} }); len(measured) > 0 { // all but one in progress
+		r.ClientCPUNS = median(figures(measured, func(s sample) float64 { return float64(s.cpu.client) / float64(s.calls) }))
+		r.ServerCPUNS = median(figures(measured, func(s sample) float64 { return float64(s.cpu.server) / float64(s.calls) }))
+	}
+}
+
+// figures returns one of each sample.
+func figures(samples []sample, figure func(sample) float64) []float64 {
+	values := make([]float64, len(samples))
+	for i, s := range samples {
+		values[i] = figure(s)
+	}
+	return values
 }
 
 // median returns the median of at least one value, to a tenth.

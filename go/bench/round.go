@@ -21,6 +21,7 @@ type round struct {
 	clock  clock  // immutable
 	size   int    // immutable: bytes that a call carries
 	client int    // from 0, of the config's; immutable
+	server int    // pid of the process whose CPU time is measured; 0: none; immutable
 
 	stop    atomic.Bool  // callers stop after their current call
 	watched atomic.Bool  // somebody takes snapshots: callers publish their times
@@ -35,36 +36,48 @@ type round struct {
 	failed  bool    // a call has failed
 	fair    float64 // see Result.FairShareLow
 	rate    float64 // of several clients together; 0: the calls divided by the time
+	cpu     cpuTime // that all calls have taken
 }
 
-func newRound(c Config, t transport, size int) *round {
-	return &round{config: c, clock: newClock(), size: t.payload(size), times: newHistogram(), fair: 1}
+func newRound(c Config, t Transport, size int) *round {
+	return &round{config: c, clock: newClock(), size: payload(t, size), times: newHistogram(), fair: 1}
 }
 
 // run connects, warms up and measures. A failure to connect is an error; failed calls are counted. When ctx is done it returns soon, without error.
-func (r *round) run(ctx context.Context, t transport, p peerParams, size int) error {
+func (r *round) run(ctx context.Context, t Transport, p Params, size int) error {
 	return r.connected(ctx, t, p, size, func(loops []*loop) error {
 		r.warmUp(loops)
-		r.measure(loops, r.clock.now())
-		return nil
+		return r.measure(loops, r.clock.now())
 	})
 }
 
-// connected connects, passes the callers to use, and disconnects when that has returned. When ctx is done calls fail and loops stop.
-func (r *round) connected(ctx context.Context, t transport, p peerParams, size int, use func([]*loop) error) (err error) {
+// connected connects, passes the callers to measure, and disconnects when that has returned.
+func (r *round) connected(ctx context.Context, t Transport, p Params, size int, measure func([]*loop) error) (err error) {
+	session, err := r.connect(ctx, t, p, size)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	return r.use(ctx, session, measure)
+}
+
+func (r *round) connect(ctx context.Context, t Transport, p Params, size int) (Session, error) {
 	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	session, err := t.connect(connecting, p, size, r.config.Inflight)
+	session, err := t.Connect(connecting, p, size, r.config.Inflight)
 	if err != nil {
-		return fmt.Errorf("%s, %d bytes: %w", t.name(), size, err)
+		return nil, fmt.Errorf("%s, %d bytes: %w", t.Name(), size, err)
 	}
-	defer func() { err = errors.Join(err, session.close()) }()
+	return session, nil
+}
 
+// use passes a session's callers to measure. When ctx is done calls fail and loops stop.
+func (r *round) use(ctx context.Context, session Session, measure func([]*loop) error) error {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(interrupted)
 		r.stop.Store(true)
-		session.interrupt()
+		session.Interrupt()
 	})
 	defer func() {
 		if !stop() {
@@ -73,21 +86,27 @@ func (r *round) connected(ctx context.Context, t transport, p peerParams, size i
 	}()
 
 	callers, width := r.config.Inflight, 1
-	if _, ok := session.caller(0).(manyCaller); ok {
+	if _, ok := session.Caller(0).(manyCaller); ok {
 		callers, width = 1, r.config.Inflight
 	}
 	loops := make([]*loop, callers)
 	for i := range loops {
-		loops[i] = newLoop(r, session.caller(i), i, width)
+		loops[i] = newLoop(r, session.Caller(i), i, width)
 	}
 	runtime.GC() // so that no garbage of the last case is collected in this one
-	return use(loops)
+	return measure(loops)
 }
 
 func (r *round) warmUp(loops []*loop) {
 	if limit := r.config.warmUp(); limit > 0 {
 		r.runLoops(loops, r.config.Calls, r.clock.now()+int64(limit))
 	}
+	r.forget(loops)
+}
+
+// warmUpUntil warms up until a time of r.clock.
+func (r *round) warmUpUntil(loops []*loop, start int64) {
+	r.runLoops(loops, 0, start)
 	r.forget(loops)
 }
 
@@ -102,9 +121,13 @@ func (r *round) forget(loops []*loop) {
 	r.done.Store(0)
 }
 
-// measure makes the calls that count. start is the time of r.clock from which the round counts.
-func (r *round) measure(loops []*loop, start int64) {
+// measure makes the calls that count. start is the time of r.clock from which the round counts. An error is one of measuring, not of calls.
+func (r *round) measure(loops []*loop, start int64) error {
 	r.begin(start)
+	before, err := readCPU(r.server)
+	if err != nil {
+		return err
+	}
 	until := int64(0)
 	if d := r.config.duration(); d > 0 {
 		until = start + int64(d)
@@ -114,8 +137,16 @@ func (r *round) measure(loops []*loop, start int64) {
 	if r.config.Rate > 0 && !r.stop.Load() {
 		end = max(end, until) // the next call would have been due later
 	}
+	after, err := readCPU(r.server)
+	if err != nil {
+		return err
+	}
+	used := after.minus(before)
+	for _, l := range loops {
+		used.client -= l.pace.awake
+	}
 	r.mu.Lock()
-	r.ended = end
+	r.ended, r.cpu = end, used
 	r.mu.Unlock()
 	for _, l := range loops {
 		r.publish(l.times)
@@ -125,6 +156,7 @@ func (r *round) measure(loops []*loop, start int64) {
 		r.failed = r.failed || l.broken
 		r.mu.Unlock()
 	}
+	return nil
 }
 
 // begin says when measuring begins or has begun, on r.clock.
@@ -185,7 +217,7 @@ func (r *round) sample() sample {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := newSample(r.times, r.config.Clients*r.config.Inflight == 1 && r.config.Rate == 0, elapsed)
-	s.errors, s.firstError, s.fair = r.errors, r.first, r.fair
+	s.errors, s.firstError, s.fair, s.cpu = r.errors, r.first, r.fair, r.cpu
 	if r.rate > 0 {
 		s.rate = r.rate
 	}

@@ -17,7 +17,7 @@ const settleTime = time.Second
 // Run is a benchmark in progress, or its results. Its methods are safe for concurrent use.
 type Run struct {
 	config     Config      // immutable
-	transports []transport // those of the config; immutable
+	transports []Transport // those of the config; immutable
 	cancel     context.CancelCauseFunc
 	finished   chan struct{} // closed when the run has ended
 	started    time.Time     // immutable
@@ -42,10 +42,10 @@ type caseState struct {
 }
 
 // Start starts a run and returns at once. It ends by itself, by Stop, or when ctx is done; use Wait to be sure that its processes and
-// files are gone. Errors: ErrConfig. Everything that fails later is reported by Wait and Snapshot.
-func Start(ctx context.Context, c Config) (*Run, error) { return start(ctx, c, builtin()) }
-
-func start(ctx context.Context, c Config, known []transport) (*Run, error) {
+// files are gone. Transports that are not of this package are passed as extra, here and to RunPeer. Errors: ErrConfig. Everything that fails
+// later is reported by Wait and Snapshot.
+func Start(ctx context.Context, c Config, extra ...Transport) (*Run, error) {
+	known := append(builtin(), extra...)
 	if err := c.validate(names(known)); err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (r *Run) live(c *caseState) (sample, bool) {
 
 func (r *Run) result(c caseState) Result {
 	result := Result{
-		Transport: r.transports[c.transport].name(),
+		Transport: r.transports[c.transport].Name(),
 		SizeBytes: c.size,
 		Clients:   r.config.Clients,
 		Inflight:  r.config.Inflight,
@@ -240,12 +240,9 @@ func (r *Run) run(ctx context.Context) (err error) {
 func (r *Run) startPeers(ctx context.Context, cpu *int) ([]*peerProcess, error) {
 	var peers []*peerProcess
 	for _, t := range r.transports {
-		p, err := startPeer(ctx, r.config.PeerCommand, peerParams{
-			Transport: t.name(),
-			Spin:      r.config.Spin,
-			MaxSize:   slices.Max(r.config.Sizes),
-			Inflight:  r.config.Inflight,
-			Idle:      r.config.Idle,
+		p, err := startPeer(ctx, r.config.PeerCommand, processParams{
+			Transport: t.Name(),
+			Params:    Params{Spin: r.config.Spin, MaxSize: slices.Max(r.config.Sizes), Inflight: r.config.Inflight, Idle: r.config.Idle},
 			CPU:       cpu,
 		})
 		if err != nil {
@@ -267,15 +264,16 @@ func (r *Run) endWith(c *child) {
 func (r *Run) measure(ctx context.Context, c *caseState, peer *peerProcess, clients clientGroup, number int) error {
 	t := r.transports[c.transport]
 	round := newRound(r.config, t, c.size)
+	round.server = peer.pid()
 	r.mu.Lock()
-	r.current, r.round, r.rounds = &Current{Transport: t.name(), SizeBytes: c.size, Round: number + 1}, round, c
+	r.current, r.round, r.rounds = &Current{Transport: t.Name(), SizeBytes: c.size, Round: number + 1}, round, c
 	r.mu.Unlock()
 
 	var err error
 	if len(clients) == 0 {
-		err = round.run(ctx, t, peer.params, c.size)
+		err = round.run(ctx, t, peer.params.Params, c.size)
 	} else {
-		err = clients.measure(ctx, round, peer.params, c.size)
+		err = clients.measure(ctx, round, peer, c.size)
 	}
 	if err != nil || round.broken() {
 		select {

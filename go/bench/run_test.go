@@ -52,6 +52,8 @@ func checkResult(t *testing.T, c Config, r Result) {
 		t.Errorf("%+v: mean and rate", r)
 	case r.FairShareLow <= 0 || r.FairShareLow > 1 || c.Clients == 1 && r.FairShareLow != 1:
 		t.Errorf("%+v: the clients' shares", r)
+	case r.ClientCPUNS < 0 || r.ServerCPUNS < 0:
+		t.Errorf("%+v: CPU time", r)
 	}
 }
 
@@ -270,7 +272,7 @@ func TestSnapshotJSON(t *testing.T) {
 	wantKeys(t, snapshot, "state", "error", "fraction", "elapsed_s", "eta_s", "current", "cases")
 	row := snapshot["cases"].([]any)[0].(map[string]any)
 	wantKeys(t, row, "transport", "size_bytes", "clients", "fair_share_low", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s",
-		"errors", "rounds", "p50_low_ns", "p50_high_ns", "round_p50_ns", "distribution")
+		"errors", "client_cpu_ns", "server_cpu_ns", "rounds", "p50_low_ns", "p50_high_ns", "round_p50_ns", "distribution")
 	if bucket := row["distribution"].([]any)[0].([]any); len(bucket) != 2 {
 		t.Errorf("a bucket is %v", bucket)
 	}

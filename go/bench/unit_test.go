@@ -22,7 +22,7 @@ func TestConfigValidate(t *testing.T) {
 		says   string
 		change func(*Config)
 	}{
-		{`unknown transport "pigeon": use some of limit, limit-copy, nanorpc, nanorpc-busy, nanorpc-none, nanorpc-loan, nanorpc-batch, uds, uds-batch`, func(c *Config) { c.Transports = []string{"uds", "pigeon"} }},
+		{`unknown transport "pigeon": use some of limit, limit-copy, nanorpc, nanorpc-busy, nanorpc-none, nanorpc-loan, nanorpc-batch, uds, uds-batch, tcp`, func(c *Config) { c.Transports = []string{"uds", "pigeon"} }},
 		{"no transport", func(c *Config) { c.Transports = nil }},
 		{"uds named twice", func(c *Config) { c.Transports = []string{"uds", "uds"} }},
 		{"no size", func(c *Config) { c.Sizes = nil }},
@@ -195,7 +195,7 @@ func TestLaneLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := peerParams{MaxSize: 64, Inflight: 2}
+	p := Params{MaxSize: 64, Inflight: 2}
 	for _, bad := range []laneLayout{{}, {Lanes: -1}, {Lanes: 3}, {Lanes: 1, Payload: 65}, {Lanes: 1, Payload: -1}} {
 		if bad.validate(p) == nil {
 			t.Errorf("%+v is accepted", bad)
@@ -204,50 +204,50 @@ func TestLaneLayout(t *testing.T) {
 }
 
 func TestCallsDoNotAllocate(t *testing.T) {
-	for _, tr := range []transport{limit{}, limit{copies: true}, uds{}} {
+	for _, tr := range []Transport{limit{}, limit{copies: true}, uds, tcp} {
 		for _, size := range []int{64, 100_000} {
 			c := connectHere(t, tr, size)
-			p := newPattern(tr.payload(size), 1)
+			p := newPattern(payload(tr, size), 1)
 			var reply []byte
 			allocations := testing.AllocsPerRun(50, func() {
 				var err error
-				if reply, err = c.call(reply, p.next()); err != nil {
+				if reply, err = c.Call(reply, p.next()); err != nil {
 					t.Fatal(err)
 				}
 			})
 			if allocations > 0 {
-				t.Errorf("%s, %d bytes: %v allocations a call", tr.name(), size, allocations)
+				t.Errorf("%s, %d bytes: %v allocations a call", tr.Name(), size, allocations)
 			}
 		}
 	}
 }
 
 // connectHere returns a caller of a peer that runs in this process.
-func connectHere(t testing.TB, tr transport, size int) caller {
+func connectHere(t testing.TB, tr Transport, size int) Caller {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	p := peerParams{Directory: t.TempDir(), Spin: "adaptive", MaxSize: size, Inflight: 1}
+	p := Params{Directory: t.TempDir(), Spin: "adaptive", MaxSize: size, Inflight: 1}
 	ready, served := make(chan struct{}), make(chan error, 1)
 	go func() {
-		served <- tr.serve(ctx, p, func() error { close(ready); return nil })
+		served <- tr.Serve(ctx, p, func() error { close(ready); return nil })
 	}()
 	select {
 	case <-ready:
 	case err := <-served:
 		t.Fatal(err)
 	}
-	s, err := tr.connect(ctx, p, size, 1)
+	s, err := tr.Connect(ctx, p, size, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		err := s.close()
+		err := s.Close()
 		cancel()
 		if err := errors.Join(err, <-served); err != nil {
 			t.Error(err)
 		}
 	})
-	return s.caller(0)
+	return s.Caller(0)
 }
 
 func TestClockCost(t *testing.T) {

@@ -3,8 +3,10 @@ package torture
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,6 +44,19 @@ func readOwnMemory(pid int) (int64, error) {
 	_, tail, _ := strings.Cut(string(status), "RssAnon:")
 	_, err = fmt.Sscan(tail, &kib)
 	return kib << 10, err
+}
+
+// queued returns for how long the threads of a process have waited for a CPU since they began, all together: they could have run, and others did.
+func queued(pid int) time.Duration {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	var sum time.Duration
+	for _, thread := range threads {
+		text, _ := os.ReadFile(thread)
+		var ran, waited time.Duration
+		_, _ = fmt.Sscan(string(text), &ran, &waited) // of a thread that has ended: nothing
+		sum += waited
+	}
+	return sum
 }
 
 // isStopped reports whether a process has been stopped.

@@ -13,9 +13,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from nanorpc.bench import Case
 from nanorpc.gui.bench.timeline import Point
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import calls_text, decades, time_axis, widen
-from nanorpc.gui.theme import Series
-from nanorpc.units import time_text
+from nanorpc.gui.plots.chart import widen
+from nanorpc.reports.axes import decades, time_axis
+from nanorpc.reports.palette import Series
+from nanorpc.units import calls_text, time_text
 
 _RARE = 1e-3  # times that fewer of the calls took do not widen the axis, which would squeeze the rest
 _FIRST = (100.0, 1e6)  # ns

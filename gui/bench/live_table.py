@@ -74,8 +74,9 @@ class CasesModel(QAbstractTableModel):
         self._cases = list(cases)
         if len(cases) > before:
             self.endInsertRows()
-        if changed:
-            self.dataChanged.emit(self.index(changed[0], 0), self.index(changed[-1], len(_COLUMNS) - 1))
+        for row in changed:
+            for column in range(len(_COLUMNS)):  # for more than one cell a view would paint all of its own
+                self.dataChanged.emit(self.index(row, column), self.index(row, column))
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
         """How many cases there are."""

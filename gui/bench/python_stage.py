@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from threading import Event, Thread
 
 from nanorpc.bench import Case, Snapshot
@@ -12,6 +11,7 @@ from nanorpc.compare.process import Stopped
 from nanorpc.compare.result import Result
 from nanorpc.compare.run import Comparison
 from nanorpc.compare.run import Plan as Compared
+from nanorpc.compare.timing import merged
 from nanorpc.gui.bench.plan import Plan
 
 
@@ -78,10 +78,6 @@ class PythonStage:
 def case_of(result: Result) -> Case:
     """Return a result as one of the core's."""
     low, high = result.spread()
-    counts: Counter[int] = Counter()
-    for round_ in result.rounds:
-        for upper, count in round_["distribution"]:
-            counts[upper] += count
     return Case(
         transport=f"py {result.contender}",
         size_bytes=result.size_bytes,
@@ -97,5 +93,5 @@ def case_of(result: Result) -> Case:
         p50_low_ns=low,
         p50_high_ns=high,
         round_p50_ns=[round_["p50_ns"] for round_ in result.rounds],
-        distribution=[[upper, count] for upper, count in sorted(counts.items())],
+        distribution=merged(round_["distribution"] for round_ in result.rounds),
     )

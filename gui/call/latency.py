@@ -15,8 +15,8 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from nanorpc.gui.plots import Hover, PlotWidget, Renderer
-from nanorpc.gui.plots.chart import time_axis
-from nanorpc.gui.theme import Series
+from nanorpc.reports.axes import time_axis
+from nanorpc.reports.palette import Series
 from nanorpc.units import time_text
 
 _BINS = 60

@@ -10,7 +10,7 @@ from nanorpc.commands.shape import Shape
 from nanorpc.gui.call.form import Form
 from nanorpc.gui.call.kinds import example
 from nanorpc.gui.call.request import Call, Mode
-from nanorpc.gui.texts import fixed_font
+from nanorpc.gui.texts import fixed_font, set_text
 from nanorpc.introspection import MethodInfo
 
 _HINTS = {
@@ -78,7 +78,7 @@ class Payload(QTabWidget):
         elif call.mode is Mode.FILE:
             self.file.name.setText(call.text)
         else:
-            self.texts[call.mode].edit.setPlainText(call.text)
+            set_text(self.texts[call.mode].edit, call.text)
 
 
 class _Text(QWidget):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
+import msgspec
 import numpy as np
 from PyQt5.QtCore import QSize, Qt
 from PyQt5.QtGui import QImage
 
-from nanorpc.codec import MARKER, Codec, Malformed
+from nanorpc.codec import Malformed
 from nanorpc.commands.values import for_people, text_of
+from nanorpc.gui.call.packed import Packed, parts, value_of
 
 SHOWN_TEXT = 64 << 10
 """Characters of a text that are shown."""
@@ -27,13 +29,14 @@ _LARGEST = QSize(1600, 1200)
 _PICTURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF"}
 """How files of pictures begin."""
 
-_STRUCTURED = 4 << 20
-"""Bytes up to which text is looked at for JSON in it."""
+_STRUCTURED = 512 << 10
+"""Bytes up to which text is looked at for JSON in it. No other thread runs while that is decoded: the window stands still for that time."""
 
-_DECODED, _DRAWN = 4 << 20, 16 << 20
-"""Bytes up to which values, and pictures, are decoded. No other thread runs meanwhile: the window stands still for some tens of milliseconds for each
-MiB. Arrays beside a value are not decoded.
-"""
+_TEXT = 4 << 20
+"""Bytes up to which it is looked at whether all of it is text, else its beginning."""
+
+_DRAWN = 16 << 20
+"""Bytes up to which pictures are decoded."""
 
 _LEAVES = 5000
 """Values in the text of a value."""
@@ -74,13 +77,11 @@ def read_reply(payload: bytes, typed: bool) -> Reply:
 
     :param typed: whether it is a value of section 8 of the protocol; of other methods' it may be, and is if it looks like it.
     """
-    if len(payload) > _DECODED and not payload.startswith(MARKER):
-        return _of_bytes(payload, payload)
     if typed and not payload:
         return _of_value(None, payload)
     value = _message_pack(payload) if typed or _beginning(payload) is None else Nothing
     # Random bytes are often one small number.
-    if value is Nothing or not (typed or isinstance(value, dict | list | np.ndarray)):
+    if value is Nothing or not (typed or isinstance(value, dict | list | np.ndarray | Packed)):
         return _of_bytes(payload, payload)
     return _of_value(value, payload)
 
@@ -102,22 +103,18 @@ def _first(value: Any, left: list[int]) -> Any:
 
     :param left: how many; a list, so that all parts count.
     """
-    if isinstance(value, dict):
-        parts: dict[Any, Any] = {}
-        for key, item in value.items():
+    if isinstance(value, dict | list | tuple | Packed):
+        is_map = value.is_map if isinstance(value, Packed) else isinstance(value, dict)
+        found: list[tuple[Any, Any]] = []
+        for key, item in parts(value):
             if left[0] <= 0:
-                return parts | {"…": f"{len(value) - len(parts):,} more"}
-            parts[key] = _first(item, left)
-        return parts
-    if isinstance(value, list | tuple):
-        items: list[Any] = []
-        for item in value:
-            if left[0] <= 0:
-                return [*items, f"… {len(value) - len(items):,} more"]
-            items.append(_first(item, left))
-        return items
+                rest = f"{len(value) - len(found):,} more"
+                found.append(("…", rest if is_map else f"… {rest}"))
+                break
+            found.append((key, _first(item, left)))
+        return dict(found) if is_map else [item for _, item in found]
     left[0] -= 1
-    return value[:SHOWN_TEXT] if isinstance(value, str | bytes) else value
+    return value[:SHOWN_TEXT] if isinstance(value, str | bytes) else str(value) if isinstance(value, Malformed) else value
 
 
 def _of_bytes(content: bytes, payload: bytes) -> Reply:
@@ -131,15 +128,15 @@ def _of_bytes(content: bytes, payload: bytes) -> Reply:
         return Reply(len(payload), "bytes", hex=hex_of(content))
     value: Any = Nothing
     if len(content) <= _STRUCTURED:
-        with suppress(ValueError):
-            value = json.loads(content)
+        with suppress(msgspec.DecodeError):
+            value = msgspec.json.decode(content)
     structured = isinstance(value, dict | list)
     return Reply(len(payload), "JSON" if structured else "text", value if structured else Nothing, _cut(text), hex_of(content))
 
 
 def _beginning(content: bytes) -> str | None:
     """Return bytes as text, or the first part of many; None if they are none."""
-    if len(content) <= _STRUCTURED:
+    if len(content) <= _TEXT:
         return text_of(content)
     part = text_of(content[: 2 * SHOWN_TEXT].decode(errors="ignore").encode())
     return None if part is None or "\0" in part else part
@@ -147,7 +144,7 @@ def _beginning(content: bytes) -> str | None:
 
 def _message_pack(payload: bytes) -> Any:
     try:
-        return Codec().decoder().decode(payload)
+        return value_of(payload)
     except Malformed:
         return Nothing
 
@@ -160,10 +157,10 @@ def _arrays(value: Any, path: str = "") -> list[tuple[str, Array]]:
         path, part = pending.popleft()
         if isinstance(part, np.ndarray):
             found.append((path or "the reply", part))
-        elif isinstance(part, dict):
-            pending += [(f"{path}.{key}" if path else str(key), item) for key, item in part.items()]
-        elif isinstance(part, list) and not all(isinstance(item, int | float | str) for item in part):
-            pending += [(f"{path}[{i}]", item) for i, item in enumerate(part)]
+        elif isinstance(part, dict) or (isinstance(part, Packed) and part.is_map):
+            pending += [(f"{path}.{key}" if path else str(key), item) for key, item in islice(parts(part), _LEAVES)]
+        elif isinstance(part, Packed) or (isinstance(part, list) and not all(isinstance(item, int | float | str) for item in part)):
+            pending += [(f"{path}[{i}]", item) for i, item in islice(parts(part), _LEAVES)]
     return found
 
 

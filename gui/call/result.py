@@ -11,10 +11,11 @@ from PyQt5.QtWidgets import QComboBox, QHeaderView, QLabel, QSizePolicy, QTabWid
 
 from nanorpc.gui.call.failure import Failure
 from nanorpc.gui.call.latency import Latency
+from nanorpc.gui.call.packed import Packed
 from nanorpc.gui.call.reply import Nothing, Reply
 from nanorpc.gui.call.run import Outcome
 from nanorpc.gui.call.tree import ValueModel
-from nanorpc.gui.texts import read_only
+from nanorpc.gui.texts import read_only, set_text
 
 _WIDTHS = (160, 260)
 """Of the tree's first columns, in pixels."""
@@ -33,6 +34,8 @@ class Result(QTabWidget):
         self.tree.setAlternatingRowColors(True)
         self.value = ValueModel(self)
         self.tree.setModel(self.value)
+        self.tree.setUniformRowHeights(True)
+        self.tree.activated.connect(self.value.show_more)
         self.tree.header().setSectionResizeMode(QHeaderView.Interactive)
         self.tree.header().setStretchLastSection(True)
         self.text = read_only("Reply as text", wrapped=True)
@@ -93,8 +96,8 @@ class Result(QTabWidget):
             self.arrays.show_arrays(reply.arrays)
             shown.insert(0 if isinstance(reply.value, np.ndarray) and reply.image is None else len(shown), self.arrays)
         if reply.text:
-            self.text.setPlainText(reply.text)
-            shown.insert(len(shown) if isinstance(reply.value, dict | list | np.ndarray) else 0, self.text)
+            set_text(self.text, reply.text)
+            shown.insert(len(shown) if isinstance(reply.value, dict | list | np.ndarray | Packed) else 0, self.text)
         self.hex.setPlainText(reply.hex or "The reply is empty.")
         return [*shown, self.hex]
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from PyQt5.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
 
+from nanorpc.codec import Malformed
 from nanorpc.commands.human import printable
 from nanorpc.commands.values import for_people
-
-_MOST = 1000
-"""Children that a branch shows."""
+from nanorpc.gui.call.packed import PAGE, Branch, Packed, page
 
 _LONGEST = 200
 """Characters of a value in a line."""
@@ -26,35 +25,47 @@ class _Node:
     parent: _Node | None = None
     made: list[_Node] | None = None
     note: str = ""
-    """In place of a value."""
+    """In place of a value: that there is more."""
+
+    @property
+    def branch(self) -> Branch | None:
+        """What has the parts that are below; None if there are none."""
+        return self.value if isinstance(self.value, dict | list | tuple | Packed) and len(self.value) else None
 
     @property
     def children(self) -> list[_Node]:
         if self.made is None:
-            if isinstance(self.value, dict):
-                pairs = [(str(key), self.value[key]) for key in list(self.value)[:_MOST]]
-            elif isinstance(self.value, list | tuple):
-                pairs = [(str(i), item) for i, item in enumerate(self.value[:_MOST])]
-            else:
-                pairs = []
-            self.made = [_Node(printable(name), value, row, self) for row, (name, value) in enumerate(pairs)]
-            if self.made and len(self.value) > _MOST:
-                self.made.append(_Node("…", None, _MOST, self, note=f"{len(self.value) - _MOST:,} more"))
+            self.made = self.page(0)
         return self.made
+
+    def page(self, number: int) -> list[_Node]:
+        """Make some children, the last of which tells that there are more, if there are."""
+        branch, first = self.branch, number * PAGE
+        if branch is None:
+            return []
+        made = [_Node(printable(str(name)), value, row, self) for row, (name, value) in enumerate(page(branch, number), first)]
+        left = len(branch) - first - len(made)
+        return [*made, _Node("…", None, first + len(made), self, note=f"{left:,} more: Enter or a double click shows some")] if left > 0 else made
 
     @property
     def kind(self) -> str:
         if self.note:
             return ""
+        if isinstance(self.value, Packed):
+            return "object" if self.value.is_map else "list"
         if isinstance(self.value, dict | list | tuple):
             return "object" if isinstance(self.value, dict) else "list"
+        if isinstance(self.value, Malformed):
+            return "malformed"
         return "array" if isinstance(self.value, np.ndarray) else "null" if self.value is None else type(self.value).__name__
 
     @property
     def text(self) -> str:
         if self.note:
             return self.note
-        if isinstance(self.value, dict | list | tuple):
+        if isinstance(self.value, Malformed):
+            return str(self.value)
+        if isinstance(self.value, dict | list | tuple | Packed):
             count = len(self.value)
             return f"{count:,} item{'s' * (count != 1)}"
         if isinstance(self.value, np.ndarray):
@@ -82,6 +93,21 @@ class ValueModel(QAbstractItemModel):
         top.parent = self._root
         self.endResetModel()
 
+    def show_more(self, index: QModelIndex) -> None:
+        """Show further parts in place of the row that tells of them; of other rows nothing."""
+        node = self._node(index)
+        parent = node.parent
+        if not node.note or parent is None:
+            return
+        above, row, siblings = self.parent(index), node.row, parent.children
+        self.beginRemoveRows(above, row, row)
+        siblings.pop()
+        self.endRemoveRows()
+        more = parent.page(row // PAGE)
+        self.beginInsertRows(above, row, row + len(more) - 1)
+        siblings += more
+        self.endInsertRows()
+
     def clear(self) -> None:
         """Show nothing."""
         self.beginResetModel()
@@ -104,7 +130,7 @@ class ValueModel(QAbstractItemModel):
     def hasChildren(self, parent: QModelIndex = QModelIndex()) -> bool:  # noqa: B008
         """Whether there are children, which are not made for that."""
         node = self._node(parent)
-        return bool(node.made) or (isinstance(node.value, dict | list | tuple) and bool(node.value) and not node.note)
+        return bool(node.made) or node.branch is not None
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
         """The number of children."""

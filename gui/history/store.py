@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PyQt5.QtCore import QStandardPaths
-
 from nanorpc.bench import Case
 from nanorpc.gui.bench.plan import Plan
+from nanorpc.gui.database import data_folder, open_database
 from nanorpc.gui.record import Record
 
 _VERSION = 1
@@ -36,7 +34,7 @@ CREATE TABLE cases (
 
 def data_file() -> Path:
     """Return where the user's data base is."""
-    return Path(QStandardPaths.writableLocation(QStandardPaths.GenericDataLocation)) / "nanorpc" / "benchmarks.sqlite3"
+    return data_folder() / "benchmarks.sqlite3"
 
 
 class Store:
@@ -47,21 +45,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Two windows may be open: one waits for the other.
-        self._base = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
-        self._base.execute("PRAGMA foreign_keys = ON")
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = NORMAL")
-        with self._base:
-            self._base.execute("BEGIN IMMEDIATE")
-            (version,) = self._base.execute("PRAGMA user_version").fetchone()
-            if version > _VERSION:
-                raise sqlite3.DatabaseError(f"{path} was written by a newer version of NanoRPC")
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._base.execute(statement)
-                self._base.execute(f"PRAGMA user_version = {_VERSION}")
+        self._base = open_database(path, _VERSION, _SCHEMA)
 
     def add(self, record: Record) -> Record:
         """Keep a run, and return it with its number."""

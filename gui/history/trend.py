@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import decades, time_axis
 from nanorpc.gui.record import Load, Record, load_text
-from nanorpc.gui.theme import Series
+from nanorpc.reports.axes import decades, time_axis
+from nanorpc.reports.palette import Series
 from nanorpc.units import size_text, time_text
 
 _MOST = 200  # runs
+
+_NEAREST = 1 / 60
+"""The distance from one run to the next at least, as a share of the time of all: runs of some minutes, months after others, would be one point."""
+
+_LABEL = 80  # pixels
 
 
 @dataclass(frozen=True)
@@ -29,44 +37,89 @@ class TrendView:
     chosen: frozenset[int]
     """Runs that are marked."""
 
+    @cached_property
+    def times(self) -> list[datetime]:
+        """When the runs were started."""
+        return [datetime.fromisoformat(run.started) for run in self.runs]
+
+    @cached_property
+    def places(self) -> tuple[list[float], bool]:
+        """Where the runs are on the axis of time: see :func:`places_of`."""
+        return places_of([time.timestamp() for time in self.times])
+
+
+def places_of(times: Sequence[float]) -> tuple[list[float], bool]:
+    """Return places from 0 to 1 for ascending times, as far from each other as the times are, but for those that would be too near, and whether there
+    are any.
+    """
+    if len(times) == 1:
+        return [0.5], False
+    gaps = [max(after - before, 0.0) for before, after in pairwise(times)]
+    least = max(sum(gaps) * _NEAREST, 1.0)
+    reached = list(accumulate((max(gap, least) for gap in gaps), initial=0.0))
+    return [place / reached[-1] for place in reached], any(gap < least for gap in gaps)
+
+
+def labels_of(times: Sequence[datetime], places: Sequence[float], most: int) -> list[tuple[float, str]]:
+    """Return what is written below an axis, and where: times of day of some runs, below the first of a day the date, and of a year also that.
+
+    :param most: how many there is room for.
+    """
+    said: list[tuple[float, str]] = []
+    before: datetime | None = None
+    for time, place in zip(times, places, strict=True):
+        if before is not None and place - said[-1][0] < 1 / most:
+            continue
+        text = time.strftime("%H:%M")
+        if before is None or time.year != before.year:
+            text += time.strftime("\n%d %b %Y")
+        elif time.date() != before.date():
+            text += time.strftime("\n%d %b")
+        said.append((place, text))
+        before = time
+    return said
+
 
 class Trend(Chart[TrendView]):
-    """p50 over runs, which stand at even distances: they are seldom made at even times. A bar shows the spread over a run's rounds."""
+    """p50 over time. A bar shows the spread over a run's rounds."""
 
     def structure(self, data: TrendView) -> Hashable:
         """The runs."""
-        return tuple(run.id for run in data.runs), data.chosen
+        return tuple((run.id, run.started) for run in data.runs), data.chosen
 
     def build(self, axes: Axes, data: TrendView, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
         self._axes = axes
-        ids = [run.id for run in data.runs]
-        axes.set(xlabel="run", xlim=(-0.5, max(len(ids) - 0.5, 0.5)))
-        axes.xaxis.set_major_locator(FixedLocator(range(0, len(ids), -(-len(ids) // 12) or 1)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: str(ids[round(x)]) if 0 <= round(x) < len(ids) else ""))
+        axes.set(xlim=(-0.03, 1.03))
         axes.grid(False, axis="x")
         time_axis(axes.yaxis)
-        for i, id_ in enumerate(ids):
-            if id_ in data.chosen:
-                axes.axvline(i, linewidth=9, alpha=0.15, color=axes.xaxis.label.get_color(), zorder=0)
+        for run, place in zip(data.runs, data.places[0], strict=True):
+            if run.id in data.chosen:
+                axes.axvline(place, linewidth=9, alpha=0.15, color=axes.xaxis.label.get_color(), zorder=0)
         self._lines = {name: axes.plot([], [], color=s.colour, marker=s.marker, linestyle=s.dash)[0] for name, s in series.items()}
         self._spreads = {name: axes.vlines([], [], [], color=s.colour, linewidth=4, alpha=0.25) for name, s in series.items()}
         return [*self._spreads.values(), *self._lines.values()]
 
     def update(self, data: TrendView) -> list[Hover]:
         """Move the lines."""
-        self._axes.title.set_text(f"p50 over runs, {size_text(data.size)}, {load_text(data.load)}")
+        places, moved = data.places
+        near = " (runs near each other are set apart)" if moved else ""
+        self._axes.title.set_text(f"p50 over time, {size_text(data.size)}, {load_text(data.load)}{near}")
         hovers: list[Hover] = []
         times: list[float] = []
+        shown = list(zip(data.runs, places, strict=True))
         for name, line in self._lines.items():
-            found = [(i, case) for i, run in enumerate(data.runs) if (case := run.find(name, data.size, data.load)) and case.calls]
-            x, y = [float(i) for i, _ in found], [case.p50_ns for _, case in found]
+            found = [(run, place, case) for run, place in shown if (case := run.find(name, data.size, data.load)) and case.calls]
+            x, y = [place for _, place, _ in found], [case.p50_ns for _, _, case in found]
             line.set_data(x, y)
-            self._spreads[name].set_segments([[(i, case.p50_low_ns), (i, case.p50_high_ns)] for i, case in found])
-            times += [ns for _, case in found for ns in (case.p50_low_ns, case.p50_high_ns)]
-            text = lambda x, ns: f"{data.runs[round(x)].title}: p50 {time_text(ns)}"  # noqa: E731
-            hovers.append(Hover(self._axes, name, x, y, text))
+            self._spreads[name].set_segments([[(place, case.p50_low_ns), (place, case.p50_high_ns)] for _, place, case in found])
+            times += [ns for _, _, case in found for ns in (case.p50_low_ns, case.p50_high_ns)]
+            titles = {place: run.title for run, place, _ in found}
+            hovers.append(Hover(self._axes, name, x, y, lambda x, ns, titles=titles: f"{titles[x]}: p50 {time_text(ns)}"))  # type: ignore[misc]
         self._axes.set_ylim(*decades(times, (100.0, 1e6)))
+        labels = labels_of(data.times, places, max(int(self._axes.get_window_extent().width / (_LABEL * self._axes.figure.dpi / 100)), 1))
+        self._axes.xaxis.set_major_locator(FixedLocator([place for place, _ in labels]))
+        self._axes.xaxis.set_major_formatter(FixedFormatter([text for _, text in labels]))
         return hovers
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import Any, Generic
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from nanorpc.gui.plots.renderer import Data, Hover, Renderer
-from nanorpc.gui.theme import Series
-from nanorpc.units import size_text, time_text
+from nanorpc.reports.palette import Series
 
 
 class Chart(Generic[Data]):
@@ -58,38 +55,3 @@ def widen(axis: Any, low: float, high: float) -> None:
     least, most = axis.get_view_interval()
     if low < least or high > most:
         axis.axes.set(**{f"{axis.axis_name}lim": (min(low, least), max(high, most))})
-
-
-def time_axis(axis: Any) -> None:
-    """Make an axis one of times in ns, on a logarithmic scale."""
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(LogLocator(numticks=7))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda ns, _: time_text(ns)))
-
-
-def size_axis(axis: Any, sizes: Sequence[int]) -> None:
-    """Make an axis one of payload sizes, on a logarithmic scale. No size is drawn as one byte."""
-    ticks = sorted({max(size, 1) for size in sizes}) or [1]
-    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (ticks[0] / 1.6, ticks[-1] * 1.6)})
-    axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 7)]))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda size, _: size_text(size)))
-    axis.axes.set_xlabel("payload")
-
-
-def decades(values: Sequence[float], otherwise: tuple[float, float]) -> tuple[float, float]:
-    """Return limits around values, on halves of decades: they change seldom while figures come in."""
-    above = [value for value in values if value > 0]
-    if not above:
-        return otherwise
-    low, high = min(above), max(above)
-    return 10 ** (math.floor(math.log10(low) * 2 - 0.2) / 2), 10 ** (math.ceil(math.log10(high) * 2 + 0.3) / 2)
-
-
-def calls_text(calls: float) -> str:
-    """Return a number of calls in few characters."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if calls >= size:
-            return f"{calls / size:.3g}{unit}"
-    return f"{calls:.3g}"

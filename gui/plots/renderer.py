@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from nanorpc.gui.theme import Series, Theme
+from nanorpc.gui.theme import Theme
+from nanorpc.reports.palette import Series
 
 Data = TypeVar("Data")
 

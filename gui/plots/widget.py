@@ -40,6 +40,7 @@ class PlotWidget(QWidget, Generic[Data]):
         """To be used elsewhere only while :attr:`idle`."""
         self.placeholder = placeholder
         self.setAccessibleName(name)
+        self.setAttribute(Qt.WA_OpaquePaintEvent)  # what is behind it is not painted
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.StrongFocus)
         self.setMinimumSize(240, 150)

@@ -8,13 +8,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from nanorpc.bench import Case
 from nanorpc.gui.plots import Chart, Charts, Hover
-from nanorpc.gui.plots.chart import calls_text, decades, size_axis, time_axis
 from nanorpc.gui.record import Load, Record, load_text
-from nanorpc.gui.theme import Series
+from nanorpc.reports.axes import calls_axis, decades, percentile_axis, percentile_text, percentiles, size_axis, time_axis
+from nanorpc.reports.palette import Series
 from nanorpc.units import size_text, time_text
 
 _FIRST = (100.0, 1e6)  # ns
@@ -70,10 +69,7 @@ class Percentiles(_Lines):
 
     def build(self, axes: Axes, data: ResultsView, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
-        axes.set(xscale="log", xlabel="percentile")
-        axes.xaxis.set_major_locator(LogLocator(numticks=9))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _percentile_text(x)))
+        percentile_axis(axes.xaxis)
         time_axis(axes.yaxis)
         return self.begin(axes, data, series, marked=False)
 
@@ -85,11 +81,11 @@ class Percentiles(_Lines):
         most = 100.0
         for (name, which), line in self._lines.items():
             case = data.runs[which].find(name, data.size, data.load)
-            x, y = percentiles(case) if case else ([], [])
+            x, y = percentiles(case.distribution) if case else ([], [])
             line.set_data(x, y)
             times += y
             most = max([most, *x])
-            hovers.append(Hover(self._axes, self.of(data, which, name), x, y, lambda x, ns: f"{_percentile_text(x)} took up to {time_text(ns)}"))
+            hovers.append(Hover(self._axes, self.of(data, which, name), x, y, lambda x, ns: f"{percentile_text(x)} took up to {time_text(ns)}"))
         self._axes.set_xlim(1, most * 1.3)
         self._axes.set_ylim(*decades(times, _FIRST))
         return hovers
@@ -138,10 +134,7 @@ class Throughput(_Lines):
 
     def build(self, axes: Axes, data: ResultsView, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
-        axes.set(xscale="log", xlabel="calls a second")
-        axes.xaxis.set_major_locator(LogLocator(numticks=7))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda calls, _: calls_text(calls)))
+        calls_axis(axes.xaxis)
         time_axis(axes.yaxis)
         return self.begin(axes, data, series)
 
@@ -174,22 +167,6 @@ class ResultsCharts(Charts[ResultsView]):
         return data.names
 
 
-def percentiles(case: Case) -> tuple[list[float], list[float]]:
-    """Return 1/(1-p) and the time at p, at the end of each bucket of a distribution; the last is the slowest call."""
-    total = sum(count for _, count in case.distribution)
-    x, y, below = [1.0], [float(case.distribution[0][0])] if case.distribution else [1.0], 0
-    for upper, count in case.distribution:
-        below += count
-        x.append(total / (total - below) if below < total else 2.0 * total)
-        y.append(float(upper))
-    return x, y
-
-
 def _is(case: Case, load: Load, name: str) -> bool:
     """Whether a case is that of a load, rather than one of Python's, which stands beside all."""
     return (case.inflight, case.rate) == load or not name.startswith("py ")
-
-
-def _percentile_text(x: float) -> str:
-    """Return the percentile of 1/(1-p)."""
-    return f"{(1 - 1 / x) * 100:.6g} %"

@@ -10,12 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nanorpc.gui.plots import Frame
+from nanorpc.gui.plots import Chart, Frame
 from nanorpc.gui.record import record_dict
 from nanorpc.gui.results.charts import AgainstSize, Percentiles, ResultsCharts, ResultsView, Throughput
-from nanorpc.gui.results.ratios import Ratio, rows
+from nanorpc.gui.results.ratios import rows
 from nanorpc.gui.results.report import report
-from nanorpc.gui.theme import LIGHT, Theme
+from nanorpc.gui.theme import DARK, LIGHT, Theme
+from nanorpc.reports.ratio import Ratio
 
 _WIDTH, _HEIGHT = 1500, 460
 _REPORT_WIDTH, _REPORT_HEIGHT = 760, 400
@@ -61,12 +62,14 @@ def write_json(view: ResultsView, theme: Theme, path: Path) -> None:
 
 def write_html(view: ResultsView, theme: Theme, path: Path) -> None:
     """Write a page that needs no other file."""
-    pictures = {}
-    for chart in (Percentiles(), AgainstSize(), Throughput()):
-        target = BytesIO()
-        ResultsCharts([chart]).save(view, Frame(LIGHT, _REPORT_WIDTH, _REPORT_HEIGHT), target, "svg")
-        pictures[type(chart).__name__] = target.getvalue()
-    path.write_text(report(view, list(pictures.values())))
+    pictures = [(_svg(view, chart, LIGHT), _svg(view, chart, DARK)) for chart in (Percentiles, AgainstSize, Throughput)]
+    path.write_text(report(view, pictures))
+
+
+def _svg(view: ResultsView, chart: type[Chart[ResultsView]], theme: Theme) -> bytes:
+    target = BytesIO()
+    ResultsCharts([chart()]).save(view, Frame(theme, _REPORT_WIDTH, _REPORT_HEIGHT), target, "svg")
+    return target.getvalue()
 
 
 FORMATS: Mapping[str, tuple[str, Callable[[ResultsView, Theme, Path], None]]] = MappingProxyType(

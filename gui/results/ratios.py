@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from PyQt5.QtCore import QAbstractTableModel, QModelIndex, Qt
@@ -13,30 +12,10 @@ from nanorpc.bench import Case
 from nanorpc.gui.bench.live_table import SORT_ROLE, alignment
 from nanorpc.gui.bench.plan import uds_of
 from nanorpc.gui.record import Load, Record, load_text
+from nanorpc.reports.ratio import Ratio, ratio
 from nanorpc.units import size_text, time_text
 
 _FLOORS = ("limit-copy", "limit")
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of two p50, each round's with the same round's, as the machine's mood is much the same in one round."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def text(self) -> str:
-        """The median of the rounds, and their spread."""
-        return f"{_number(self.value, 3)}  ({_number(self.low, 2)} – {_number(self.high, 2)})"
-
-
-def _number(value: float, digits: int) -> str:
-    """Return a ratio in few characters."""
-    if value >= 10:
-        return f"{value:.0f}" if value >= 100 else f"{value:.{digits}g}"
-    return f"{value:.{digits}g}" if value >= 0.1 else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -52,15 +31,6 @@ class Row:
     """How many times as long as in the baseline it takes."""
 
 
-def ratio(slower: Case, faster: Case) -> Ratio | None:
-    """Return how many times as long one takes; None if there is nothing to compare."""
-    pairs = [(a, b) for a, b in zip(slower.round_p50_ns, faster.round_p50_ns, strict=False) if a > 0 and b > 0]
-    if not pairs:
-        return None
-    values = [a / b for a, b in pairs]
-    return Ratio(median(values), min(values), max(values))
-
-
 def rows(run: Record, baseline: Record | None) -> list[Row]:
     """Return all cases of a run with their ratios."""
     return [_row(case, run, baseline) for case in run.cases]
@@ -73,8 +43,8 @@ def _row(case: Case, run: Record, baseline: Record | None) -> Row:
     before = baseline.find(case.transport, case.size_bytes, load) if baseline else None
     return Row(
         case,
-        ratio(uds, case) if uds and uds is not case else None,
-        ratio(case, floor) if floor and case.transport not in _FLOORS else None,
+        ratio(uds.round_p50_ns, case.round_p50_ns) if uds and uds is not case else None,
+        ratio(case.round_p50_ns, floor.round_p50_ns) if floor and case.transport not in _FLOORS else None,
         case.p50_ns / before.p50_ns if before and before.p50_ns and case.p50_ns else None,
     )
 

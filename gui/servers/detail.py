@@ -13,7 +13,7 @@ from nanorpc.gui.servers.methods import METHOD, MethodsModel
 from nanorpc.gui.servers.record import SIGNS, Record, State
 from nanorpc.gui.servers.rolling import Rolling
 from nanorpc.gui.tables import fit
-from nanorpc.gui.theme import mark
+from nanorpc.gui.theme import Theme, mark
 from nanorpc.introspection import MethodInfo
 
 
@@ -46,13 +46,14 @@ class Detail(QWidget):
         fit(self.tree.header(), ("a method's name", "99999", "999µs", "999µs", "9999", "9999", "99999"))
         self.tree.header().setStretchLastSection(False)
         self.tree.header().setSectionResizeMode(0, QHeaderView.Stretch)
-        self.tree.selectionModel().currentChanged.connect(lambda *_: self._describe())
+        self.tree.selectionModel().currentChanged.connect(lambda *_: self._show_method())
         self.tree.activated.connect(lambda _: self._call() if self._chosen() else None)
         self.methods.modelReset.connect(self._rebuilt)
         self.about = QTextBrowser()
         self.about.setAccessibleName("The chosen method")
         self.about.setMinimumHeight(70)
-        self.rolling = Rolling()
+        self.rolling = Rolling("the service", "The last minutes come here, second by second.")
+        self.of_method = Rolling("the chosen method", "The last minutes of the chosen method come here, as soon as it has been called.", legend=False)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -61,20 +62,20 @@ class Detail(QWidget):
         top.addSpacing(8)
         top.addWidget(self.title, 1)
         top.addWidget(self.call_button)
-        left = QSplitter(Qt.Vertical)
-        left.addWidget(self.tree)
-        left.addWidget(self.about)
-        left.setSizes([300, 120])
-        left.setChildrenCollapsible(False)
-        halves = QSplitter(Qt.Horizontal)
-        halves.addWidget(left)
-        halves.addWidget(self.rolling)
-        halves.setSizes([620, 360])
-        halves.setChildrenCollapsible(False)
+        upper = QSplitter(Qt.Horizontal)
+        upper.addWidget(self.tree)
+        upper.addWidget(self.about)
+        upper.setSizes([640, 340])
+        rows = QSplitter(Qt.Vertical)
+        for widget in (upper, self.rolling, self.of_method):
+            rows.addWidget(widget)
+        rows.setSizes([240, 180, 160])
+        for splitter in (upper, rows):
+            splitter.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.addLayout(top)
         layout.addWidget(self.facts)
-        layout.addWidget(halves, 1)
+        layout.addWidget(rows, 1)
 
     def show_record(self, record: Record) -> None:
         """Show a server, or what is new of it."""
@@ -87,7 +88,18 @@ class Detail(QWidget):
         self.methods.show_record(record)
         if other and not self.tree.currentIndex().isValid():
             self._rebuilt()
-        self.rolling.show_past(list(record.past))
+        self.rolling.show_past(record.service, record.past)
+        self._show_past_of_method()
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Draw in these colours."""
+        for plot in (self.rolling, self.of_method):
+            plot.apply_theme(theme)
+
+    def shutdown(self) -> None:
+        """Draw no more."""
+        for plot in (self.rolling, self.of_method):
+            plot.shutdown()
 
     def _rebuilt(self) -> None:
         self.tree.expandAll()
@@ -95,15 +107,21 @@ class Detail(QWidget):
         while first.isValid() and first.data(METHOD) is None:
             first = self.methods.index(0, 0, first)
         self.tree.setCurrentIndex(first)
-        self._describe()
+        self._show_method()
 
     def _chosen(self) -> MethodInfo | None:
         info = self.tree.currentIndex().siblingAtColumn(0).data(METHOD)
         return info if isinstance(info, MethodInfo) else None
 
-    def _describe(self) -> None:
+    def _show_method(self) -> None:
         info = self._chosen()
         self.about.setHtml(described(info) if info else "<p>Choose a method to see what it takes.</p>")
+        self._show_past_of_method()
+
+    def _show_past_of_method(self) -> None:
+        info = self._chosen()
+        past = self.record.pasts.get(info.name, ()) if self.record and info else ()
+        self.of_method.show_past(info.name if info else "", past)
 
     def _call(self) -> None:
         if self.record is not None and self.record.state is not State.GONE:

@@ -69,7 +69,7 @@ class MethodsModel(QAbstractItemModel):
         for method in record.methods:
             node = self._leaves.get(method.name)
             if node is not None and record.sample is not None:
-                node.stats, node.recent = method, record.sample.method(method)
+                node.stats, node.recent = method, record.recents.get(method.name, Recent())
                 row = node.row
                 self.dataChanged.emit(self.createIndex(row, 1, node), self.createIndex(row, len(_COLUMNS) - 1, node))
 

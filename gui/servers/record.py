@@ -59,22 +59,33 @@ class Record:
     recent: Recent = field(default_factory=Recent)
     """All calls of the last second."""
     past: deque[Point] = field(default_factory=lambda: deque(maxlen=KEPT))
+    recents: dict[str, Recent] = field(default_factory=dict)
+    """Of each method the calls of the last second."""
+    pasts: dict[str, deque[Point]] = field(default_factory=dict)
+    """Of each method that has been called, :attr:`past`."""
 
     def take(self, event: Event) -> None:
         """Take in what has been told."""
         if isinstance(event, Gone):
-            self.state, self.reason, self.recent = State.GONE, f"since {time.strftime('%H:%M:%S')}", Recent()
+            self._say_no_more(State.GONE, f"since {time.strftime('%H:%M:%S')}")
         elif isinstance(event, Silent):
-            self.state, self.reason, self.recent = State.SILENT, event.reason, Recent()
+            self._say_no_more(State.SILENT, event.reason)
         elif isinstance(event, Described):
             self.state, self.reason, self.info = State.RUNNING, "", event.info
         elif isinstance(event, Answered):
             self.state, self.reason = State.RUNNING, ""
             self.sample = Sample(event.stats, self.sample.now if self.sample else None, watch=True)
-            self.recent = _all([self.sample.method(method) for method in self.methods])
-            if self.recent.rate is not None:
-                p50, p99 = self.recent.percentile(50), self.recent.percentile(99)
-                self.past.append(Point(time.monotonic(), self.recent.rate, p50 or _NAN, p99 or _NAN, self.in_flight))
+            self.recents = {method.name: self.sample.method(method) for method in self.methods}
+            self.recent = _all(list(self.recents.values()))
+            _add(self.past, self.recent, self.in_flight)
+            for method in self.methods:
+                if method.calls or method.in_flight:
+                    past = self.pasts.setdefault(method.name, deque(maxlen=KEPT))
+                    _add(past, self.recents[method.name], method.in_flight)
+
+    def _say_no_more(self, state: State, reason: str) -> None:
+        """Forget the figures of the last second, which are those of the present no more."""
+        self.state, self.reason, self.recent, self.recents = state, reason, Recent(), {}
 
     @property
     def methods(self) -> list[MethodStats]:
@@ -125,6 +136,11 @@ class Record:
 
 
 _NAN = float("nan")
+
+
+def _add(past: deque[Point], recent: Recent, in_flight: int) -> None:
+    if recent.rate is not None:
+        past.append(Point(time.monotonic(), recent.rate, recent.percentile(50) or _NAN, recent.percentile(99) or _NAN, in_flight))
 
 
 def _all(parts: list[Recent]) -> Recent:

@@ -1,20 +1,21 @@
-"""The last minutes of a server: calls per second, times, and calls in flight."""
+"""The last minutes of a server, or of one of its methods: calls per second, times, and calls in flight."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from nanorpc.commands.human import number
+from nanorpc.commands.human import number, printable, shorten
 from nanorpc.gui.plots import Hover, PlotWidget, Renderer
-from nanorpc.gui.plots.chart import decades, time_axis
 from nanorpc.gui.servers.record import KEPT, Point
-from nanorpc.gui.theme import Series
+from nanorpc.reports.axes import decades, time_axis
+from nanorpc.reports.palette import Series
 from nanorpc.units import time_text
 
 _GAP = 5.0
@@ -26,24 +27,41 @@ _SPANS = (60, 120, KEPT)
 _MARKERS = 8
 """On each line, about."""
 
-Past = Sequence[Point]
+_LONGEST_NAME = 24
+
+
+@dataclass(frozen=True)
+class Past:
+    """The last minutes of something."""
+
+    name: str
+    points: Sequence[Point]
 
 
 class _RollingRenderer(Renderer[Past]):
-    """Three charts, one below the other, with the same time axis."""
+    """Three charts beside each other, with the same time axis."""
 
-    grid = (3, 1)
+    grid = (1, 3)
     margins = (62, 14, 22, 24)
+
+    def __init__(self, legend: bool) -> None:
+        super().__init__()
+        self.legend = legend
 
     def names(self, data: Past) -> Sequence[str]:
         """The lines."""
         return ("calls/s", "p50", "p99", "in flight")
 
+    def structure(self, data: Past) -> Hashable:
+        """What it is of: in the title."""
+        return data.name
+
     def build(self, axes: list[Axes], data: Past, series: dict[str, Series]) -> list[Any]:
         """Set up the axes."""
         self._rate, self._times, self._running = axes
-        for one, title in zip(axes, ("Calls per second", "Time at the server", "Calls in flight"), strict=True):
-            one.set_title(title, loc="left")
+        name = shorten(printable(data.name), _LONGEST_NAME)
+        for one, title in zip(axes, (f"{name}: calls per second", "Time at the server", "Calls in flight"), strict=True):
+            one.set_title(title, loc="left", parse_math=False)
             one.xaxis.set_major_formatter(FuncFormatter(_ago))
         time_axis(self._times.yaxis)
         for one in (self._rate, self._running):
@@ -57,7 +75,7 @@ class _RollingRenderer(Renderer[Past]):
 
     def update(self, data: Past) -> list[Hover]:
         """Move the lines."""
-        x, values = _columns(data)
+        x, values = _columns(data.points)
         span = next((span for span in _SPANS if -x[0] <= span), KEPT) if len(x) else _SPANS[0]
         for one in (self._rate, self._times, self._running):
             one.set_xlim(-span, 0)
@@ -72,18 +90,23 @@ class _RollingRenderer(Renderer[Past]):
 
 
 class Rolling(PlotWidget[Past]):
-    """The charts of a server's last minutes."""
+    """The charts of the last minutes of something.
 
-    def __init__(self) -> None:
-        super().__init__(_RollingRenderer(), "The last minutes", "The last minutes come here, second by second.")
-        self.setMinimumSize(300, 300)
+    :param what: of what, for people.
+    :param placeholder: shown while there are no points.
+    :param legend: whether lines are named, else they are in the charts above.
+    """
 
-    def show_past(self, past: Past) -> None:
+    def __init__(self, what: str, placeholder: str, legend: bool = True) -> None:
+        super().__init__(_RollingRenderer(legend), f"The last minutes of {what}", placeholder)
+        self.setMinimumSize(300, 110)
+
+    def show_past(self, name: str, points: Sequence[Point]) -> None:
         """Show other points, or further ones."""
-        self.show_data(past or None)
+        self.show_data(Past(name, tuple(points)) if points else None)
 
 
-def _columns(data: Past) -> tuple[Any, dict[str, Any]]:
+def _columns(data: Sequence[Point]) -> tuple[Any, dict[str, Any]]:
     """Return the seconds before the newest point, and the figures, with nothing in the gaps."""
     rows: list[tuple[float, ...]] = []
     for i, point in enumerate(data):

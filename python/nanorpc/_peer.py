@@ -24,6 +24,9 @@ UDS_NAME = "echo.sock"
 HEADER = 4
 """Bytes of the length, little-endian, that begins each message."""
 
+_LONG = 1 << 16
+"""Bytes from which on a copy takes longer than a system call."""
+
 
 def main() -> int:
     """Serve until standard input ends. Returns the exit status."""
@@ -46,7 +49,7 @@ def main() -> int:
 def _serve_uds(path: Path) -> None:
     with socket(AF_UNIX, SOCK_STREAM) as listener:
         listener.bind(str(path))
-        listener.listen()
+        listener.listen(64)
         threading.Thread(target=_accept, args=(listener,), daemon=True).start()
         print(json.dumps({"ready": True}), flush=True)
         sys.stdin.buffer.read()
@@ -67,17 +70,22 @@ def _echo(connection: socket) -> None:
 
 
 class Messages:
-    """Messages with a length before them, over a stream socket, with as few system calls as that takes: one to send, and for short ones
-    one to receive.
+    """Messages with a length before them, over a stream socket, with as few system calls as that takes: for short ones one to send, and one to
+    receive. Long ones are sent from where they are, after their length.
     """
 
     def __init__(self, connection: socket) -> None:
         self._socket = connection
         self._buffer = bytearray(1 << 16)
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes | memoryview) -> None:
         """Send a message."""
-        self._socket.sendall(len(payload).to_bytes(HEADER, "little") + payload)
+        header = len(payload).to_bytes(HEADER, "little")
+        if len(payload) < _LONG:
+            self._socket.sendall(header + payload)
+        else:
+            self._socket.sendall(header)
+            self._socket.sendall(payload)
 
     def receive(self) -> bytes | None:
         """Return the next message, or None at the end of the connection. The peer sends the next one only after our answer."""

@@ -72,6 +72,10 @@ class Case:
     p50_high_ns: float
     clients: int = 1
     """Processes that called at once."""
+    client_cpu_ns: float = 0
+    """CPU time that a call takes of the process that calls, or of all that call together; 0: not known."""
+    server_cpu_ns: float = 0
+    """The same of the server."""
     fair_share_low: float = 1.0
     """The slowest client's calls as a part of its fair share."""
     rate: float = 0
@@ -86,7 +90,7 @@ class Case:
         """Return the figures with the keys of ``./benchmark -json``."""
         figures = asdict(self)
         del figures["distribution"], figures["round_p50_ns"]
-        for optional in ("first_error", "rate"):
+        for optional in ("first_error", "rate", "client_cpu_ns", "server_cpu_ns"):
             if not figures[optional]:
                 del figures[optional]
         return figures

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from nanorpc.bench import MAX_SIZE
+from nanorpc.commands.options import count, names, positive
 from nanorpc.errors import NanoRPCError, ServerNotFound
 from nanorpc.services import services
 from nanorpc.units import parse_sizes, size_text, time_text
@@ -139,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--named", metavar="JSON", help="an object with arguments by name")
     call.add_argument("--data", metavar="TEXT", help="text to send as it is, as bytes")
     call.add_argument("--file", help="a file to send as it is; - is standard input")
-    call.add_argument("--timeout", type=_positive, default=10.0, metavar="SECONDS", help="how long the call may take (default: 10)")
+    call.add_argument("--timeout", type=positive, default=10.0, metavar="SECONDS", help="how long the call may take (default: 10)")
     call.set_defaults(run=_call)
 
     serving = commands.add_parser(
@@ -148,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Import a module, from the current directory if it is there, and serve its nanorpc.Service until Ctrl-C or SIGTERM.",
     )
     serving.add_argument("target", metavar="MODULE:SERVICE", help="as in app:service or src/app.py:service; MODULE will do if it has one service")
-    serving.add_argument("--workers", type=_count, default=4, metavar="N", help="threads that run methods (default: 4)")
+    serving.add_argument("--workers", type=count, default=4, metavar="N", help="threads that run methods (default: 4)")
     serving.add_argument("--traceback", action="store_true", help="send callers the tracebacks of exceptions, which tell of files and code")
     serving.add_argument("--pickle", action="store_true", help="accept and send pickled objects: only for clients that you trust")
     sealing = "clients can make the memory shorter that they share with the server, which would end it"
@@ -177,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     stat.add_argument("service", nargs="?", help="the service (default: all that run)")
     stat.add_argument("--watch", action="store_true", help="print until Ctrl-C, on a terminal in place")
-    stat.add_argument("--interval", type=_positive, metavar="SECONDS", help="from one print of a watch to the next (default: 1)")
+    stat.add_argument("--interval", type=positive, metavar="SECONDS", help="from one print of a watch to the next (default: 1)")
     stat.set_defaults(run=_stat)
 
     doctor = commands.add_parser(
@@ -209,13 +210,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     bench.add_argument("--python", action="store_true", help="beside multiprocessing, pyzmq, grpcio, Pyro5 and rpyc: pip install 'nanorpc[compare]'")
-    bench.add_argument("--cases", type=_names, metavar="A,B", help="with --python, of the cases below (default: all)")
-    bench.add_argument("--contenders", type=_names, metavar="A,B", help="with --python, of the contenders below (default: all)")
+    bench.add_argument("--cases", type=names, metavar="A,B", help="with --python, of the cases below (default: all)")
+    bench.add_argument("--contenders", type=names, metavar="A,B", help="with --python, of the contenders below (default: all)")
     bench.add_argument(
         "--size", type=_sizes, metavar="A,B", help="payload sizes, as in 64,4KiB,1M (default: 64,4096,65536; with --python, see below)"
     )
-    bench.add_argument("--duration", type=_positive, default=0.3, metavar="SECONDS", help="for each case and round (default: 0.3)")
-    bench.add_argument("--rounds", type=_count, default=5, metavar="N", help="rounds; figures are their medians (default: 5)")
+    bench.add_argument("--duration", type=positive, default=0.3, metavar="SECONDS", help="for each case and round (default: 0.3)")
+    bench.add_argument("--rounds", type=count, default=5, metavar="N", help="rounds; figures are their medians (default: 5)")
     bench.add_argument("--json", action="store_true", help="print one JSON object for each case")
     bench.set_defaults(run=_bench, directory=None)
     return parser
@@ -322,21 +323,3 @@ def _size(text: str) -> int:
     except ValueError:
         raise argparse.ArgumentTypeError(f"“{text}” is no size up to 4 GiB: write it as in 65536, 64KiB, 1G") from None
     return size
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 600:
-        raise argparse.ArgumentTypeError("use more than 0 and up to 600 seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1000:
-        raise argparse.ArgumentTypeError("use 1 to 1000")
-    return value

@@ -124,10 +124,13 @@ class Decoder:
         except Exception as error:
             if payload[:1] != MARKER[:1]:
                 raise _malformed(error) from error
-        return self._decode_arrays(memoryview(payload))
+        return self.decode_part(message_pack(payload), memoryview(payload))
 
-    def _decode_arrays(self, payload: memoryview) -> Any:
-        packed = message_pack(payload)
+    def decode_part(self, packed: bytes | memoryview, payload: memoryview) -> Any:
+        """Return the value in MessagePack that is a payload's, or a part of it. Arrays in it are views of the payload.
+
+        :raises Malformed: as :meth:`decode`.
+        """
         current = self._payload
         outer, current.view = current.view, payload.toreadonly()
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nanorpc._buffer import Parts, plain
 from nanorpc._channel import STAGED, Channel, deadline_after, unplace
+from nanorpc._loader import forked
 from nanorpc.errors import Released
 
 if TYPE_CHECKING:
@@ -38,10 +39,26 @@ def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndar
 class Hold:
     """A slot that is held until nobody uses its memory: neither the request nor the reply."""
 
-    def __init__(self, channel: Channel, slot: Slot) -> None:
+    def __init__(self, channel: Channel, entry: tuple[Slot, int]) -> None:
         self.channel = channel
-        self.slot = slot
+        self.slot = entry[0]
+        self._held = [entry]  # until it is given back
         self._uses = 0
+        self.called = False
+        """Whether its call has been submitted, and not been answered yet."""
+
+    def give_back(self) -> None:
+        """Give the slot to the next who needs one. A call that has not been answered is given up. Doing it again, as two threads may when the last
+        two views go at the same time, does nothing.
+        """
+        try:
+            entry = self._held.pop()
+        except IndexError:
+            return
+        if self.called or forked():
+            self.channel.drop(self.slot)
+        else:
+            self.channel.release(entry)
 
     def view(self, offset: int, length: int) -> memoryview:
         """Return a writable view of memory that belongs to the slot."""
@@ -52,13 +69,13 @@ class Hold:
         """Return a copy of a reply. The slot is given back when there is no view of its memory."""
         reply = memoryview(self.channel.read(self.slot, place))
         if not self._uses:
-            self.channel.drop(self.slot)
+            self.give_back()
         return reply
 
     def _unused(self) -> None:
         self._uses -= 1
         if not self._uses:
-            self.channel.drop(self.slot)
+            self.give_back()
 
 
 class Memory:
@@ -120,7 +137,7 @@ class Lease(Memory):
         """Make a call whose request is copied, and return its reply. See :meth:`Client.call_lease`."""
         payload = plain(payload)
         deadline = deadline_after(timeout)
-        slot, _ = channel.take(deadline)
+        slot, _ = entry = channel.take(deadline)
         try:
             offset = channel.reserve(slot, len(payload), deadline)
             channel.write(offset, len(payload), payload)
@@ -128,7 +145,7 @@ class Lease(Memory):
         except BaseException:
             channel.drop(slot)
             raise
-        return cls.of_place(Hold(channel, slot), place)
+        return cls.of_place(Hold(channel, entry), place)
 
     @classmethod
     def of_place(cls, hold: Hold, place: int) -> Lease:
@@ -157,10 +174,10 @@ class Loan(Memory):
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        slot, _ = channel.take(deadline)
+        slot, _ = entry = channel.take(deadline)
         try:
             offset = channel.reserve(slot, length, deadline)
-            return cls(Hold(channel, slot), method, offset, length, timeout)
+            return cls(Hold(channel, entry), method, offset, length, timeout)
         except BaseException:
             channel.drop(slot)
             raise
@@ -175,7 +192,9 @@ class Loan(Memory):
         hold = self._hold
         try:
             deadline = deadline_after(self._timeout if timeout is None else timeout)
+            hold.called = True
             place = hold.channel.perform(hold.slot, self._method, self._offset, self._length, deadline)
+            hold.called = False
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to

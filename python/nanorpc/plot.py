@@ -8,19 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nanorpc.reports.palette import LIGHT
 from nanorpc.units import size_text, time_text
 
-# Okabe and Ito's colours, which colour-blind people can tell apart.
 COLOURS = {
-    "limit": "#7f7f7f",
-    "limit-copy": "#b0b0b0",
-    "nanorpc": "#0072b2",
-    "nanorpc-loan": "#56b4e9",
-    "nanorpc-batch": "#009e73",
-    "uds": "#d55e00",
-    "uds-batch": "#e69f00",
+    "limit": LIGHT.hues["grey"],
+    "limit-copy": LIGHT.hues["silver"],
+    "nanorpc": LIGHT.hues["blue"],
+    "nanorpc-loan": LIGHT.hues["sky"],
+    "nanorpc-batch": LIGHT.hues["green"],
+    "uds": LIGHT.hues["red"],
+    "uds-batch": LIGHT.hues["yellow"],
 }
-_OTHERS = ["#cc79a7", "#f0e442", "#000000"]
+_OTHERS = [LIGHT.hues["pink"], "#f0e442", LIGHT.hues["black"]]
 
 
 def colour(transport: str) -> str:

@@ -52,3 +52,11 @@ def time_text(ns: float) -> str:
         if ns < limit:
             return f"{ns / limit * 1e3:.3g} {unit}"
     return f"{ns / 1e9:.3g} s"
+
+
+def calls_text(calls: float) -> str:
+    """Return a number of calls in few characters."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if calls >= size:
+            return f"{calls / size:.3g}{unit}"
+    return f"{calls:.3g}"

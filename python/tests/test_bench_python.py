@@ -21,7 +21,7 @@ from nanorpc.compare.loops import LOOPS
 from nanorpc.compare.pair import pair
 from nanorpc.compare.process import Process
 from nanorpc.compare.result import Result
-from nanorpc.compare.timing import Figures
+from nanorpc.compare.timing import Command, Figures
 
 KEYS = {
     "case", "contender", "size_bytes", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s", "errors", "rounds",
@@ -101,16 +101,16 @@ class Peer:
 @pytest.mark.parametrize("name", ["echo", "typed", "batch", "aio", "array"])
 def test_wrong_replies_are_counted(name: str, wrong: bool) -> None:
     with LOOPS[name](Peer(wrong), Path(), 4) as measure:
-        figures = measure(64, 0.02)
+        figures = measure(Command(64, 0.02))
         while wrong and not figures["errors"]:  # however few calls that are
-            figures = measure(64, 0.02)
+            figures = measure(Command(64, 0.02))
     assert sane(figures) is not wrong
 
 
 def test_floor_has_a_rate() -> None:
     peer = SimpleNamespace(floor=contextmanager(lambda directory: iter([lambda size, duration: figures_of(100)])))
     with LOOPS["floor"](peer, Path(), 1) as measure:
-        assert measure(64, 1)["calls_per_s"] == 1e7
+        assert measure(Command(64, 1))["calls_per_s"] == 1e7
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,28 @@ def test_dropped(client: nanorpc.Client, all_slots_are_free: Check) -> None:
     all_slots_are_free(client)
 
 
+def test_loans_one_after_the_other_have_one_slot(client: nanorpc.Client) -> None:
+    """The slot of a loan whose call is over is the next one's, without a way through the core."""
+    held = client._channel._tickets
+    for _ in range(3):
+        loan = client.loan("same", 300)
+        loan.view[:] = bytes(300)
+        with loan.send() as reply:
+            assert len(reply) == 300
+        del loan, reply
+        assert len(held) == 1
+
+
+def test_a_slot_is_given_back_once(client: nanorpc.Client) -> None:
+    """Also if two threads see at the same time that nobody uses its memory any more: else two calls would have it."""
+    loan = client.loan("same", 300)
+    hold = loan._hold
+    loan.release()
+    assert len(client._channel._idle) == 1
+    hold.give_back()
+    assert len(client._channel._idle) == 1
+
+
 @pytest.mark.parametrize("size", [10, 1000])
 def test_calls_that_fail(client: nanorpc.Client, all_slots_are_free: Check, size: int) -> None:
     for _ in range(10):

@@ -7,11 +7,15 @@ import (
 )
 
 const (
-	// monitorTick is how often the monitor looks at busy connections: seldom, as clients ask for relief themselves (conn.rung), and each look takes a CPU
+	// shortTick is how often the monitor looks at busy connections: seldom, as clients ask for relief themselves (conn.rung), and each look takes a CPU
 	// from those who spin.
-	monitorTick = time.Millisecond
-	// monitorPatience is after how many ticks without a call the monitor forgets a connection.
-	monitorPatience = 20
+	shortTick = time.Millisecond
+	// longTick is how often it looks where no handler runs for long and calls are rare: to wake up and to sleep costs 40 µs, more than a call.
+	longTick = 16 * time.Millisecond
+	// rareCalls is how many calls in a shortTick are rare ones.
+	rareCalls = 10
+	// monitorPatience is after how long without a call the monitor forgets a connection.
+	monitorPatience = 100 * time.Millisecond
 )
 
 // monitor takes the leadership from leaders whose handler does not return, as the Go runtime's sysmon retakes a P, where no client asks for
@@ -27,8 +31,8 @@ func newMonitor() *monitor { return &monitor{alarm: make(chan struct{}, 1)} }
 // watched is a connection that the monitor watches.
 type watched struct {
 	conn *conn
-	turn uint64 // at the last tick
-	idle int    // ticks since it changed
+	turn uint64        // at the last look
+	idle time.Duration // since it changed
 }
 
 // add is called by a leader that runs a handler while its connection is not watched.
@@ -56,44 +60,59 @@ func (m *monitor) takeAdded() []*conn {
 // watch runs until the context ends.
 func (m *monitor) watch(ctx context.Context) {
 	var busy []*watched
+	tick := shortTick
 	for {
 		if len(busy) == 0 {
 			select {
 			case <-m.alarm:
+				tick = shortTick
 			case <-ctx.Done():
 				return
 			}
 		}
-		time.Sleep(monitorTick)
+		time.Sleep(tick)
 		if ctx.Err() != nil {
 			return
 		}
 		for _, c := range m.takeAdded() {
 			busy = append(busy, &watched{conn: c})
 		}
-		kept := busy[:0]
+		kept, rare := busy[:0], true
 		for _, w := range busy {
-			if w.look(); !w.forgotten() {
+			if calls := w.look(tick); calls*uint64(shortTick) > rareCalls*uint64(tick) || w.running() {
+				rare = false
+			}
+			if !w.forgotten() {
 				kept = append(kept, w)
 			}
 		}
 		clear(busy[len(kept):])
 		busy = kept
+		if rare {
+			tick = min(2*tick, longTick)
+		} else {
+			tick = shortTick
+		}
 	}
 }
 
-// look takes the leadership from a leader that has run one handler since the last look.
-func (w *watched) look() {
+// look takes the leadership from a leader that has run one handler since the last look, a tick ago. It returns how many calls there have been.
+func (w *watched) look(tick time.Duration) uint64 {
 	turn := w.conn.turn.Load()
+	turns := turn - w.turn
 	switch {
-	case turn != w.turn:
+	case turns > 0:
 		w.turn, w.idle = turn, 0
-	case turn%2 == 1:
+	case w.running():
 		w.conn.takeOver(turn)
 	default:
-		w.idle++
+		w.idle += tick
 	}
+	return turns / 2
 }
+
+// running reports whether a handler ran at the last look.
+func (w *watched) running() bool { return w.turn%2 == 1 }
 
 // forgotten reports whether nothing has been called for long, and the connection is not watched any more.
 func (w *watched) forgotten() bool {

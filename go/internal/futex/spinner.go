@@ -97,6 +97,9 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 	}
 }
 
+// Look calls poll once, for a waiter that knows better than to spin, and else does what Spin does.
+func (s *Spinner) Look(poll func(rounds int) bool) bool { return s.once(poll) }
+
 // once looks once, for a waiter that does not spin.
 func (s *Spinner) once(poll func(rounds int) bool) bool {
 	s.Spent = 0

@@ -3,7 +3,6 @@ package link
 import (
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
@@ -77,11 +76,22 @@ func (c *Client) Submit(slot int, s Submission) (woke bool) {
 	// bell comes before its load of the word: if the bell says that the server watches this slot, it will see the word.
 	atomic.StoreUint32(&c.segment.Request(slot).Word, c.prepare(slot, s))
 	failpoint.Hit(failpoint.WordStored)
-	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) {
+	call := &c.calls[slot]
+	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) || !c.Ring(wire.Group(slot)) {
+		call.roused = 0
 		return false
 	}
-	return c.Ring(wire.Group(slot))
+	call.roused = min(call.roused+1, frugalAfter)
+	return true
 }
+
+// frugalAfter is for how many calls in a row the server must have been woken for the next ones not to be worth a spin: these are rare calls. To be woken as well takes a caller some
+// microseconds more, of a round trip of some ten; the spin would take all of them from others. Calls that follow each other closely do not come here, or not for long: a server that
+// has stopped spinning tries again now and then, for long enough to see the next of them.
+const frugalAfter = 8
+
+// rare reports whether the slot's last calls were rare ones.
+func (c *call) rare() bool { return c.spinner.Policy == futex.Adaptive && c.roused >= frugalAfter }
 
 // Publish is Submit, but the server need not notice the call before Ring with the slot's group.
 func (c *Client) Publish(slot int, s Submission) {
@@ -134,10 +144,14 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
 	generation := call.generation
 	word := &c.segment.Reply(slot).Word
-	for rung, changed := false, false; ; {
+	asked := int64(0) // when relief has been asked for, 0: not yet
+	for changed := false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
 			failpoint.Hit(failpoint.ReplySeen)
+			if asked != 0 {
+				c.relief.answered(asked)
+			}
 			return c.reply(slot)
 		}
 		if err := c.Err(); err != nil {
@@ -148,9 +162,13 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 				return Reply{}, err
 			}
 		}
-		caught := call.spinner.Spin(func(rounds int) bool {
-			return futex.SpinWhile32(word, seen, rounds) != seen
-		}, w.Deadline)
+		poll := func(rounds int) bool { return futex.SpinWhile32(word, seen, rounds) != seen }
+		caught := false
+		if call.rare() {
+			caught = call.spinner.Look(poll)
+		} else {
+			caught = call.spinner.Spin(poll, w.Deadline)
+		}
 		if caught {
 			changed = true
 			continue
@@ -159,24 +177,21 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		if call.spinner.Policy != futex.Busy {
-			c.sleepOn(word, seen, w.untilRelief(rung, call.spinner.Spent))
+			call.sleep(c, word, seen, w.untilRelief(asked != 0, c.relief.wait(call.roused > 0)-call.spinner.Spent))
 		}
-		if !rung && !wire.Done(atomic.LoadUint32(word), generation) {
-			rung = true
+		if asked == 0 && !wire.Done(atomic.LoadUint32(word), generation) {
+			asked = futex.Now()
 			c.askForRelief()
 		}
 	}
 }
 
-// reliefWait is how long, in ns, a waiter waits before it asks for relief. A sleep takes longer: a CPU that has nothing else to do meanwhile has to be woken.
-const reliefWait = int64(30 * time.Microsecond)
-
-// untilRelief returns the wait after a spin in vain of some ns, but if nobody has asked for relief yet one that ends when that is to be done.
-func (w Wait) untilRelief(rung bool, spun int64) Wait {
-	if rung {
+// untilRelief returns the wait, but if nobody has asked for relief yet one that ends when that is to be done, in some ns.
+func (w Wait) untilRelief(asked bool, in int64) Wait {
+	if asked {
 		return w
 	}
-	if end := futex.Now() + reliefWait - spun; w.Deadline == 0 || end < w.Deadline {
+	if end := futex.Now() + in; w.Deadline == 0 || end < w.Deadline {
 		w.Deadline, w.exact = end, true
 	}
 	return w
@@ -191,6 +206,14 @@ func (c *Client) askForRelief() {
 		failpoint.Hit(failpoint.ReliefBefore)
 		c.ring()
 	}
+}
+
+// sleep is sleepOn for the slot's caller, who gives up its P where the last sleep was a long one.
+func (c *call) sleep(client *Client, word *uint32, seen uint32, w Wait) {
+	w.long = c.sleepsLong
+	before := futex.Now()
+	client.sleepOn(word, seen, w)
+	c.sleepsLong = futex.Now()-before > longSleep
 }
 
 // sleepOn sleeps until the server publishes in word, which was seen with that value.

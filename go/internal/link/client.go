@@ -32,7 +32,8 @@ type Client struct {
 	room    chan struct{} // closed and replaced when a block is freed that somebody waits for
 	waiting int
 
-	brief brief
+	brief  brief
+	relief relief
 
 	ring func() // tells a parked server, over the socket; immutable
 
@@ -50,6 +51,8 @@ type Client struct {
 type call struct {
 	generation uint32
 	submitted  bool  // a call, the last or an earlier one
+	roused     uint8 // calls in a row, up to the last, for which the server had to be woken; at most frugalAfter
+	sleepsLong bool  // its caller's last sleep was a long one: the next one probably is
 	block      int64 // offset of the request's block in the arena, 0: none
 	spinner    futex.Spinner
 	_          [64]byte // callers in different slots do not share a line

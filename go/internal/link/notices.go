@@ -74,7 +74,7 @@ func (n *Notices) sleep() {
 	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
 	failpoint.Hit(failpoint.NoticeAnnounced)
 	if n.idle() {
-		Wait{}.untilRelief(false, n.spinner.Spent).sleep(&n.bell.Bell, wire.BellSleeping, 0)
+		Wait{}.untilRelief(false, n.client.relief.wait(false)-n.spinner.Spent).sleep(&n.bell.Bell, wire.BellSleeping, 0)
 		// Whoever has woken it, with a reply or in a hurry, has changed the bell: nobody has waited for long yet.
 		if atomic.LoadUint32(&n.bell.Bell) == wire.BellSleeping && n.idle() {
 			n.client.askForRelief()

@@ -32,6 +32,7 @@ type Wait struct {
 	Context  context.Context // ends the wait when done; may be nil
 	Deadline int64           // CLOCK_MONOTONIC in ns, 0: none
 	exact    bool            // the deadline is microseconds away
+	long     bool            // see futex.WaitLong
 }
 
 // over returns why the wait must end now, or nil.
@@ -95,7 +96,10 @@ func (w Wait) sleep(word *uint32, value, nudge uint32) {
 		}()
 	}
 	if w.exact {
-		futex.WaitExactly(word, value, w.Deadline)
+		futex.BeExact()
+	}
+	if w.long {
+		futex.WaitLong(word, value, w.Deadline)
 	} else {
 		futex.Wait(word, value, w.Deadline)
 	}

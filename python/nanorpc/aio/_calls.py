@@ -161,10 +161,10 @@ class Calls:
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        slot, _ = await self.take(deadline)
+        slot, _ = entry = await self.take(deadline)
         try:
             offset = await self.reserve(slot, length, deadline)
-            return Loan(self, slot, method, offset, length, timeout)
+            return Loan(self, entry, method, offset, length, timeout)
         except BaseException:
             self.channel.drop(slot)
             raise

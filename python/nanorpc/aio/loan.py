@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Loan(Memory):
     """What is said of :class:`nanorpc.Loan` holds for it; :meth:`send` is awaited. Only the loop's thread uses it."""
 
-    def __init__(self, calls: Calls, slot: Slot, method: str, offset: int, length: int, timeout: float | None) -> None:
-        self._hold = Hold(calls.channel, slot)
+    def __init__(self, calls: Calls, entry: tuple[Slot, int], method: str, offset: int, length: int, timeout: float | None) -> None:
+        self._hold = Hold(calls.channel, entry)
         super().__init__(self._hold.view(offset, length))
         self._calls = calls
         self._method = method
@@ -33,7 +33,9 @@ class Loan(Memory):
         hold = self._hold
         deadline = deadline_after(self._timeout if timeout is None else timeout)
         try:
+            hold.called = True
             place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
+            hold.called = False
             return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to

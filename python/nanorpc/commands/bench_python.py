@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from nanorpc.commands.human import rate
+from nanorpc.commands.progress import Progress
 from nanorpc.commands.table import COLUMNS, figures
 from nanorpc.compare.contenders import CASES, Contender, choose, sizes_of
 from nanorpc.compare.result import Result, compared_with
@@ -38,7 +39,7 @@ def run(cases: Sequence[str], names: Sequence[str], sizes: Sequence[int], durati
     if absent:
         print(f"nanorpc: left out, as not installed: {', '.join(absent)}. To get them: pip install 'nanorpc[compare]'", file=sys.stderr)
     present = [contender for contender in chosen if contender.installed()]
-    progress = _Progress()
+    progress = Progress()
     failures: list[Contender] = []
 
     def failed(contender: Contender, text: str) -> None:
@@ -95,19 +96,3 @@ def _ratio(value: float) -> str:
     if value < 0.01:
         return "<0.01"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.1 else f"{value:.2g}"
-
-
-class _Progress:
-    """A line on standard error, if that is a terminal."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, text: str) -> None:
-        """Show a text in place of the last."""
-        if self._terminal:
-            print(f"\r\033[K{text[: COLUMNS - 1]}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Take the line away."""
-        self.show("")

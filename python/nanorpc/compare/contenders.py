@@ -20,6 +20,12 @@ TASKS = 64
 PEER = "peer"
 """The transport of a server that :mod:`nanorpc.peers` has."""
 
+GO, PYTHON = "Go", "Python"
+"""Languages."""
+
+IDLE = "idle"
+"""The case in which clients are connected, and do not call."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -36,11 +42,34 @@ class Contender:
     inflight: int = 1
     """Calls at once."""
     needs: str = ""
-    """What has to be installed, by the name under which it is imported."""
+    """What has to be installed, by the names under which it is imported, with spaces between them."""
+    sizes: tuple[int, ...] = ()
+    """Payload sizes in bytes, if not those of the plan."""
+    clients: int = 1
+    """Processes that call at the same time."""
+    rate: float = 0
+    """Calls a second of each client, at even intervals; 0: a closed loop."""
+    program: str = ""
+    """Path of a program in Go that is its server and its clients, instead of Python's."""
+    polls: bool = False
+    """Its processes use the CPU while they wait, and so run while it is their turn only."""
+
+    @property
+    def language(self) -> str:
+        """What its clients are written in."""
+        return GO if self.program else PYTHON
+
+    @property
+    def stays(self) -> bool:
+        """Whether its processes stay from one of its turns to the next: unless they disturb others, or are many."""
+        return not self.polls and self.clients == 1
 
     def installed(self) -> bool:
-        """Whether what it needs is there. Imports nothing."""
-        return not self.needs or find_spec(self.needs) is not None
+        """Whether what it needs is there. Imports nothing of that."""
+        try:
+            return all(find_spec(name) for name in self.needs.split())
+        except ModuleNotFoundError:  # what it is a part of is not there
+            return False
 
 
 CONTENDERS = (

@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from threading import Event
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from nanorpc.errors import NanoRPCError
 
 _END = 5.0  # s, for a process to end by itself
+_SAID = 200  # bytes of what is no JSON are shown
 _LOOK = 0.1  # s, from a look at whether to stop to the next
 
 
@@ -21,18 +23,23 @@ class Stopped(Exception):
     """Whoever measures has been told to stop."""
 
 
+PYTHON = (sys.executable, "-m", "nanorpc._peer")
+"""How a process of Python's is started."""
+
+
 class Process:
-    """``python -m nanorpc._peer`` with an argument: it takes and prints lines of JSON. It is a context manager that ends the process.
+    """A program with an argument: it takes and prints lines of JSON. It is a context manager that ends the process.
 
     Ctrl-C does not reach it: it ends when its standard input does, which is when this process ends at the latest.
 
     :param stopped: nobody waits for its answers any more.
+    :param program: what comes before the argument.
     """
 
-    def __init__(self, argument: dict[str, Any], stopped: Event | None = None) -> None:
+    def __init__(self, argument: dict[str, Any], stopped: Event | None = None, program: Sequence[str] = PYTHON) -> None:
         self._stopped = stopped or Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "nanorpc._peer", json.dumps(argument)],
+            [*program, json.dumps(argument)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,  # select sees all that has been printed
@@ -54,6 +61,11 @@ class Process:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     def ask(self, command: dict[str, Any]) -> None:
         """Write a line.
@@ -82,7 +94,10 @@ class Process:
         line = self._process.stdout.readline()
         if not line:
             raise NanoRPCError("its process has ended")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise NanoRPCError(f"its process said {line[:_SAID]!r}") from None
         if error := answer.get("error"):
             raise NanoRPCError(error)
         return answer

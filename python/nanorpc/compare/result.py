@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from nanorpc.compare.contenders import reference
+from nanorpc.compare.contenders import PYTHON, Contender, reference
 from nanorpc.compare.timing import Figures
 
 
@@ -21,6 +21,15 @@ class Result:
     """Of a request; 0 for a typed call."""
     inflight: int
     rounds: list[Figures] = field(default_factory=list)
+    language: str = PYTHON
+    clients: int = 1
+    rate: float = 0
+    """Calls a second, at even intervals; 0: a closed loop."""
+
+    @classmethod
+    def of(cls, contender: Contender, size: int) -> Result:
+        """Return the result of a contender that has not been measured yet."""
+        return cls(contender.case, contender.name, size, contender.inflight, [], contender.language, contender.clients, contender.rate)
 
     def median(self, figure: str) -> float:
         """Return the median of the rounds' figures of a name."""

@@ -5,24 +5,30 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
-from nanorpc.peers.interface import Echo
+from nanorpc.peers.interface import Arrays, Echo, Pipeline
 
 _NAME = "connection.sock"
 
 
 @contextmanager
 def serve(directory: Path, max_size: int) -> Iterator[None]:
-    """Echo to one client, in a thread."""
-    with Listener(str(directory / _NAME), family="AF_UNIX") as listener:
-        threading.Thread(target=_answer, args=(listener,), daemon=True).start()
+    """Echo, in a thread for each client."""
+    with Listener(str(directory / _NAME), family="AF_UNIX", backlog=64) as listener:
+        threading.Thread(target=_accept, args=(listener,), daemon=True).start()
         yield
 
 
-def _answer(listener: Listener) -> None:
-    with suppress(EOFError, OSError), listener.accept() as connection:
+def _accept(listener: Listener) -> None:
+    with suppress(OSError):  # it is closed
+        while True:
+            threading.Thread(target=_answer, args=(listener.accept(),), daemon=True).start()
+
+
+def _answer(connection: Connection) -> None:
+    with suppress(EOFError, OSError), connection:
         while True:
             connection.send_bytes(connection.recv_bytes())
 
@@ -37,3 +43,30 @@ def echo(directory: Path) -> Iterator[Echo]:
             return connection.recv_bytes()
 
         yield call
+
+
+@contextmanager
+def pipeline(directory: Path, inflight: int) -> Iterator[Pipeline]:
+    """Connect a client that sends before it has all replies. Both sockets' buffers hold what is in flight, if that is short."""
+    with Client(str(directory / _NAME), family="AF_UNIX") as connection:
+        yield _Pipeline(connection)
+
+
+class _Pipeline:
+    def __init__(self, connection: Connection) -> None:
+        self.send = connection.send_bytes
+        self.receive = connection.recv_bytes
+
+
+@contextmanager
+def mirror(directory: Path) -> Iterator[Arrays]:
+    """Connect a client."""
+    from nanorpc.peers.copied import Copied
+
+    with Client(str(directory / _NAME), family="AF_UNIX") as connection:
+
+        def call(numbers: memoryview) -> bytes:
+            connection.send_bytes(numbers)
+            return connection.recv_bytes()
+
+        yield Copied(call)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 
-from nanorpc.peers.interface import Echo
+from nanorpc.peers.interface import Arrays, Echo
 
 SERVICE = "bench"
 METHOD = "echo"
@@ -24,10 +25,16 @@ def address(directory: Path) -> str:
 
 @contextmanager
 def serve(directory: Path, max_size: int) -> Iterator[None]:
-    """Echo, in threads of a pool, as gRPC wants it. How many these are makes no difference to a client that calls again after its reply."""
-    handler = grpc.unary_unary_rpc_method_handler(lambda request, context: request)  # without serializers: bytes
+    """Echo."""
+    with served(directory, METHOD, grpc.unary_unary_rpc_method_handler(lambda request, context: request)):  # without serializers: bytes
+        yield
+
+
+@contextmanager
+def served(directory: Path, method: str, handler: Any) -> Iterator[None]:
+    """Serve, in threads of a pool, as gRPC wants it. How many these are makes no difference to a client that calls again after its reply."""
     server = grpc.server(ThreadPoolExecutor(max_workers=10), options=UNLIMITED)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {method: handler}),))
     server.add_insecure_port(address(directory))
     server.start()
     try:
@@ -37,10 +44,27 @@ def serve(directory: Path, max_size: int) -> Iterator[None]:
 
 
 @contextmanager
-def echo(directory: Path) -> Iterator[Echo]:
-    """Connect a client: one channel and one stub, used for all calls."""
+def connected(directory: Path) -> Iterator[Any]:
+    """Connect a client: one channel, used for all calls."""
     with grpc.insecure_channel(address(directory), options=UNLIMITED) as channel:
-        grpc.channel_ready_future(channel).result(timeout=10)
+        grpc.channel_ready_future(channel).result(timeout=30)
+        yield channel
+
+
+@contextmanager
+def echo(directory: Path) -> Iterator[Echo]:
+    """Connect a client: one stub, used for all calls."""
+    with connected(directory) as channel:
         # A stream on which messages go back and forth is no quicker in Python: it takes threads.
         call: Echo = channel.unary_unary(f"/{SERVICE}/{METHOD}")
         yield call
+
+
+@contextmanager
+def mirror(directory: Path) -> Iterator[Arrays]:
+    """Connect a client. Messages are bytes, and no views."""
+    from nanorpc.peers.copied import Copied
+
+    with connected(directory) as channel:
+        call = channel.unary_unary(f"/{SERVICE}/{METHOD}")
+        yield Copied(lambda numbers: call(numbers.tobytes()))

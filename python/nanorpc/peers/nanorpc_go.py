@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import nanorpc
-from nanorpc.peers.interface import AsyncEcho, Batch, Echo
+from nanorpc.peers.interface import Arrays, AsyncEcho, Batch, Echo
 
 SERVICE = "bench"
 
@@ -31,6 +31,15 @@ def batch(directory: Path) -> Iterator[Batch]:
             return [reply.result() for reply in replies]
 
         yield call
+
+
+@contextmanager
+def mirror(directory: Path) -> Iterator[Arrays]:
+    """Connect a client. It gives the array's bytes, which are copied once, and gets bytes. See nanorpc_loan for how to have no copies."""
+    from nanorpc.peers.copied import Copied
+
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+        yield Copied(lambda numbers: client.call("echo", numbers))
 
 
 @asynccontextmanager

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 import nanorpc
 from nanorpc.peers import nanorpc_go
-from nanorpc.peers.interface import Add, Halve
+from nanorpc.peers.interface import Add, Arrays, Echo
 from nanorpc.peers.nanorpc_go import SERVICE
 
-_FLOAT = "f4"
+FLOAT = "f4"
+"""The dtype of all arrays."""
 
-echo = nanorpc_go.echo  # a client does not know what the server is written in
+_LONG = 4 << 20
+"""From this many bytes on a request is read where it lies, as methods for long payloads are to: one copy less is worth more than a view costs."""
+
+batch = nanorpc_go.batch  # a client does not know what the server is written in
 
 
 @contextmanager
@@ -33,16 +37,38 @@ def _service() -> nanorpc.Service:
     def echo(request: bytes) -> bytes:
         return request
 
+    @service.method(raw=True)
+    def echo_long(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
+        reply.view(len(request))[:] = request.view
+
     @service.method
     def add(a: int, b: int) -> int:
         return a + b
 
     @service.method(raw=True)
     def halve(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
-        numbers = request.array(_FLOAT)
-        np.multiply(numbers, np.float32(0.5), out=reply.array(numbers.shape, _FLOAT))
+        numbers = request.array(FLOAT)
+        np.multiply(numbers, np.float32(0.5), out=reply.array(numbers.shape, FLOAT))
 
     return service
+
+
+@contextmanager
+def echo(directory: Path) -> Iterator[Echo]:
+    """Connect a client."""
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+        call = client.call
+        yield lambda request: call("echo" if len(request) < _LONG else "echo_long", request)
+
+
+@contextmanager
+def mirror(directory: Path) -> Iterator[Arrays]:
+    """Connect a client. It gives the array's bytes, which are copied once, and gets bytes. See nanorpc_loan for how to have no copies."""
+    from nanorpc.peers.copied import Copied
+
+    with nanorpc.connect(SERVICE, directory=str(directory)) as client:
+        call = client.call
+        yield Copied(lambda numbers: call("echo_long", numbers))
 
 
 @contextmanager
@@ -53,25 +79,31 @@ def typed(directory: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def array(directory: Path) -> Iterator[Halve]:
+def array(directory: Path) -> Iterator[Arrays]:
     """Connect a client that builds its requests where the server reads them, and reads replies where the server has written them."""
     with nanorpc.connect(SERVICE, directory=str(directory)) as client:
-        yield _Halve(client)
+        yield InPlace(client, "halve")
 
 
-class _Halve:
-    def __init__(self, client: nanorpc.Client) -> None:
+class InPlace:
+    """Arrays in memory that the client and the server share."""
+
+    def __init__(self, client: nanorpc.Client, method: str) -> None:
         self._client = client
+        self._method = method
 
     def begin(self, count: int) -> NDArray[np.float32]:
-        self._loan = self._client.loan("halve", 4 * count)
-        numbers: NDArray[np.float32] = self._loan.array(_FLOAT)
+        """Return an array on memory for the request."""
+        self._loan = self._client.loan(self._method, 4 * count)
+        numbers: NDArray[np.float32] = self._loan.array(FLOAT)
         return numbers
 
     def run(self) -> NDArray[np.float32]:
+        """Call, and return an array on the reply."""
         self._reply = self._loan.send()
-        halves: NDArray[np.float32] = self._reply.array(_FLOAT)
+        halves: NDArray[np.float32] = self._reply.array(FLOAT)
         return halves
 
     def end(self) -> None:
+        """Give the reply's memory back."""
         self._reply.release()

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nanorpc.peers.interface import Halve
+from nanorpc.peers.interface import Arrays
 
 
 @contextmanager
-def array(directory: Path) -> Iterator[Halve]:
+def array(directory: Path) -> Iterator[Arrays]:
     """Give out what halves arrays, all of which are the same memory."""
     yield _Halve()
 

@@ -1,6 +1,6 @@
 """Opens the dashboard, measures as a user would, and saves pictures of the benchmark, its results and their history.
 
-``take_benchmark_screenshots.py THEME SUFFIX FOLDER``
+``take_benchmark_screenshots.py SCALE FOLDER THEME...``
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from nanorpc.gui.bench.plan import PRESETS, Plan
 from nanorpc.gui.window import Window
 
 MANY = Plan(("limit", "nanorpc", "nanorpc-none", "nanorpc-loan", "uds", "py nanorpc", "py uds"), (64, 4096, 65536, 1 << 20), duration_ms=60, rounds=3)
-LOADS = replace(PRESETS["Throughput"], duration_ms=100)
+LOADS = replace(PRESETS["Throughput"], duration_ms=40, warmup_ms=5)
+AGAIN = replace(MANY, duration_ms=30, warmup_ms=5, rounds=2)
 
 
 def main() -> None:
-    theme, suffix, folder = sys.argv[1:]
+    scale, folder, *themes = sys.argv[1:]
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     application = QApplication([])
     with tempfile.TemporaryDirectory() as place:
         settings = QSettings(str(Path(place) / "settings"), QSettings.IniFormat)
-        settings.setValue("theme", theme)
         window = Window(place, settings, Path(place) / "history.sqlite3")
         window.show()
-        pictures = Pictures(window, suffix, Path(folder))
+        pictures = Pictures(window, scale, Path(folder), themes)
         try:
             drive(window, pictures)
         finally:
@@ -52,12 +52,12 @@ def drive(window: Window, pictures: Pictures) -> None:
     window.show_screen("benchmark")
     wait(lambda: window.benchmark.preflight.findings)
     pictures.take("benchmark-none")
-    for i, plan in enumerate((MANY, LOADS, MANY)):
+    for i, plan in enumerate((MANY, LOADS, AGAIN)):
         window.show_screen("benchmark")
         window.benchmark.options.show_plan(plan)
         window.benchmark.primary()
         if i == 0:
-            wait(lambda: window.benchmark.progress.value() > 550)
+            wait(lambda: window.benchmark.progress.value() > 450)
             pictures.take("benchmark-runs")
         wait(lambda: not window.benchmark.running)
         wait(lambda i=i: window.results.run is not None and window.results.run.id == i + 1)
@@ -91,7 +91,7 @@ def drive(window: Window, pictures: Pictures) -> None:
     about = AboutBox(window)
     about.show()
     QTest.qWait(200)
-    about.grab().save(str(pictures.folder / f"about-{pictures.suffix}.png"))
+    about.grab().save(str(pictures.folder / f"about-{pictures.themes[-1]}-{pictures.scale}x.png"))
     about.close()
 
 

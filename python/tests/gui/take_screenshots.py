@@ -1,6 +1,6 @@
-"""Opens the dashboard, uses its live screens as a user would, and saves pictures of them. The tests run it, once for each theme and scale.
+"""Opens the dashboard, uses its live screens as a user would, and saves pictures of them in all themes. The tests run it, once for each scale.
 
-``take_screenshots.py THEME SUFFIX FOLDER``
+``take_screenshots.py SCALE FOLDER THEME...``
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,25 +61,27 @@ def clipped(root: QWidget) -> list[str]:
 
 
 class Pictures:
-    def __init__(self, window: Window, suffix: str, folder: Path) -> None:
-        self.window, self.suffix, self.folder = window, suffix, folder
+    def __init__(self, window: Window, scale: str, folder: Path, themes: Sequence[str]) -> None:
+        self.window, self.scale, self.folder, self.themes = window, scale, folder, themes
         self.clipped: dict[str, list[str]] = {}
 
     def take(self, name: str) -> None:
-        for size, (width, height) in SIZES.items():
-            self.window.resize(width, height)
-            QTest.qWait(150)
-            for plot in self.window.findChildren(PlotWidget):
-                wait(lambda plot=plot: plot.idle or not plot.isVisible())  # a thread draws it
-            QTest.qWait(50)
-            file = f"{name}-{size}-{self.suffix}"
-            self.window.grab().save(str(self.folder / f"{file}.png"))
-            if texts := clipped(self.window):
-                self.clipped[file] = texts
+        for theme in self.themes:
+            self.window._choose_theme(theme)
+            for size, (width, height) in SIZES.items():
+                self.window.resize(width, height)
+                QTest.qWait(80)
+                for plot in self.window.findChildren(PlotWidget):
+                    wait(lambda plot=plot: plot.idle or not plot.isVisible())  # a thread draws it
+                QTest.qWait(20)
+                file = f"{name}-{size}-{theme}-{self.scale}x"
+                self.window.grab().save(str(self.folder / f"{file}.png"))
+                if texts := clipped(self.window):
+                    self.clipped[file] = texts
 
 
 def main() -> None:
-    theme, suffix, folder = sys.argv[1:]
+    scale, folder, *themes = sys.argv[1:]
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     application = QApplication([])
@@ -87,10 +89,9 @@ def main() -> None:
         directory = Path(place) / "services"
         directory.mkdir(mode=0o700)
         settings = QSettings(str(Path(place) / "settings"), QSettings.IniFormat)
-        settings.setValue("theme", theme)
         window = Window(str(directory), settings, Path(place) / "runs")
         window.show()
-        pictures = Pictures(window, suffix, Path(folder))
+        pictures = Pictures(window, scale, Path(folder), themes)
         servers = [*(start_go(directory, name) for name in ("orders", "images", "search")), start_python(directory)]
         stop = threading.Event()
         try:
@@ -145,7 +146,7 @@ def drive(window: Window, pictures: Pictures, servers: list[subprocess.Popen[str
     window.show_screen("servers")
     wait(lambda: screen.model.rowCount() == 4)
     traffic.start()
-    QTest.qWait(8000)
+    QTest.qWait(6000)
     servers[2].send_signal(signal.SIGSTOP)
     servers[1].kill()
     wait(lambda: {screen.model.index(row, 1).data()[2:] for row in range(4)} == {"running", "not answering", "gone"})

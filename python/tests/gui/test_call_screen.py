@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from PyQt5.QtWidgets import (
     QComboBox,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QSplitterHandle,
     QTabBar,
     QWidget,
@@ -29,31 +32,29 @@ from PyQt5.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from nanorpc.gui.call.fields import Field, TextField
-from nanorpc.gui.call.request import Mode
+from nanorpc.gui.call.history import LONGEST_KEPT, MOST, Entry
+from nanorpc.gui.call.request import Call, Mode
+from nanorpc.gui.call.store import CallStore, calls_file
 from nanorpc.gui.call_screen import CallScreen
 from nanorpc.gui.servers_screen import ServersScreen
 from nanorpc.gui.window import Window
+from nanorpc.introspection import MethodInfo
 
 LIMIT = 60_000  # ms
 ROOT = Path(__file__).resolve().parents[3]
 Start = Callable[..., "subprocess.Popen[str]"]
+Show = Callable[[CallScreen], CallScreen]
 
 
 @pytest.fixture
-def screen(qtbot: QtBot, directory: Path) -> Iterator[CallScreen]:
-    screen = CallScreen(str(directory))
-    qtbot.addWidget(screen)
-    screen.resize(1000, 600)
-    screen.show()
-    screen.activated()
-    yield screen
-    screen.shutdown()
+def screen(show_screen: Show, directory: Path) -> CallScreen:
+    return show_screen(CallScreen(str(directory)))
 
 
 @pytest.fixture
-def typed(typed_server: subprocess.Popen[str], screen: CallScreen, qtbot: QtBot) -> CallScreen:
+def typed(demo_directory: Path, show_screen: Show, qtbot: QtBot) -> CallScreen:
     """The screen with the service of types chosen."""
-    screen.refresh()
+    screen = show_screen(CallScreen(str(demo_directory)))
     qtbot.waitUntil(lambda: screen.target.method.findText("everything") >= 0, timeout=LIMIT)
     return screen
 
@@ -307,7 +308,7 @@ def test_a_server_that_dies_during_a_call(screen: CallScreen, qtbot: QtBot, type
 
 
 def test_history_restores_a_call(typed: CallScreen, qtbot: QtBot) -> None:
-    assert not typed.past.isVisible()
+    assert not typed.past.table.isVisible()
     choose(typed, qtbot, "add")
     field(typed, "a").editor.setText("20")  # type: ignore[union-attr]
     field(typed, "b").given.setChecked(True)
@@ -318,20 +319,97 @@ def test_history_restores_a_call(typed: CallScreen, qtbot: QtBot) -> None:
     typed.payload.texts[Mode.TEXT].edit.setPlainText("abc")
     send(typed, qtbot)
     assert typed.result.text.toPlainText() == "cba"
-    assert typed.past.isVisible()
-    assert [typed.history.index(row, 3).data() for row in range(2)] == ["demo: reverse(abc)", "demo: add(a=20, b=22)"]
+    assert typed.past.table.isVisible()
+    assert [typed.past.model.index(row, 3).data() for row in range(2)] == ["demo: reverse(abc)", "demo: add(a=20, b=22)"]
     typed.timeout.setValue(3)
-    row = typed.past.visualRect(typed.history.index(1, 3))
-    qtbot.mouseClick(typed.past.viewport(), Qt.LeftButton, pos=row.center())
+    row = typed.past.table.visualRect(typed.past.model.index(1, 3))
+    qtbot.mouseClick(typed.past.table.viewport(), Qt.LeftButton, pos=row.center())
     assert typed.target.method.currentText() == "add"
     assert [one.word() for one in typed.payload.form.fields] == ["20", "22"]
     assert typed.timeout.value() == 2
     send(typed, qtbot)
     assert typed.result.text.toPlainText() == "42"
-    typed.past.setCurrentIndex(typed.history.index(1, 0))
-    qtbot.keyClick(typed.past, Qt.Key_Return)
+    typed.past.table.setCurrentIndex(typed.past.model.index(1, 0))
+    qtbot.keyClick(typed.past.table, Qt.Key_Return)
     assert typed.target.method.currentText() == "reverse"
     assert typed.payload.texts[Mode.TEXT].edit.toPlainText() == "abc"
+
+
+def test_history_survives_the_window(typed_server: subprocess.Popen[str], qtbot: QtBot, directory: Path, show_screen: Show) -> None:
+    typed = show_screen(CallScreen(str(directory)))
+    qtbot.waitUntil(lambda: typed.target.method.findText("everything") >= 0, timeout=LIMIT)
+    choose(typed, qtbot, "add")
+    field(typed, "a").editor.setText("20")  # type: ignore[union-attr]
+    send(typed, qtbot)
+    choose(typed, qtbot, "reverse")
+    typed.payload.texts[Mode.TEXT].edit.setPlainText("x " * (LONGEST_KEPT // 2) + "x")
+    typed.timeout.setValue(7)
+    send(typed, qtbot)
+    typed.shutdown()
+    typed_server.kill()
+    typed_server.wait()
+    assert stat.S_IMODE(calls_file().stat().st_mode) == 0o600
+
+    later = show_screen(CallScreen(str(directory)))
+    table, model = later.past.table, later.past.model
+    qtbot.waitUntil(lambda: model.rowCount() == 2, timeout=LIMIT)
+    assert [model.index(row, 3).data() for row in range(2)] == ["demo: reverse(… 65,537 characters, too long to keep)", "demo: add(a=20)"]
+    assert model.index(1, 2).data() == "1 B, value"
+    qtbot.mouseClick(table.viewport(), Qt.LeftButton, pos=table.visualRect(model.index(0, 0)).center())
+    assert (later.target.service.currentText(), later.target.method.currentText(), later.timeout.value()) == ("demo", "reverse", 7)
+    assert "too long to keep" in later.summary.text()
+    qtbot.mouseClick(table.viewport(), Qt.LeftButton, pos=table.visualRect(model.index(1, 0)).center())
+    qtbot.waitUntil(lambda: "ServerNotFound" in later.target.about.text(), timeout=LIMIT)
+    assert [one.word() for one in later.payload.form.fields] == ["20", None], "the form is there though nobody serves it"
+    send(later, qtbot)
+    assert "ServerNotFound" in later.summary.text()
+    later.shutdown()
+    with sqlite3.connect(calls_file()) as base:
+        base.execute("UPDATE calls SET call = '{}' WHERE id = 1")  # as another version might have written
+    last = show_screen(CallScreen(str(directory)))
+    qtbot.waitUntil(lambda: last.past.model.rowCount() == 2, timeout=LIMIT)
+    last.shutdown()
+
+
+def test_clear_is_for_good(typed: CallScreen, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(typed, qtbot, "reverse")
+    typed.payload.texts[Mode.TEXT].edit.setPlainText("a secret")
+    send(typed, qtbot)
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: QMessageBox.Cancel)
+    qtbot.mouseClick(typed.past.clear_button, Qt.LeftButton)
+    assert typed.past.model.rowCount() == 1
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: QMessageBox.Yes)
+    with qtbot.waitSignal(typed.past.message, timeout=LIMIT):
+        qtbot.mouseClick(typed.past.clear_button, Qt.LeftButton)
+    assert typed.past.model.rowCount() == 0
+    assert not typed.past.table.isVisible()
+    assert not any(b"a secret" in path.read_bytes() for path in calls_file().parent.iterdir())
+
+
+def test_calls_are_bounded_in_number(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite3"
+    store = CallStore(path)
+    for number in range(MOST + 5):
+        store.add(Entry.of(Call("demo", MethodInfo(name="add"), Mode.TEXT, text=str(number)), "done", [1, 3]))
+    entries = store.all()
+    store.close()
+    assert [entry.call.text for entry in entries] == [str(number) for number in reversed(range(5, MOST + 5))]
+    assert entries[0].took_ns == 2
+    path.write_bytes(b"this is no data base" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        CallStore(path)
+
+
+def test_calls_are_made_though_they_cannot_be_kept(qtbot: QtBot, directory: Path, show_screen: Show) -> None:
+    calls_file().mkdir(parents=True)
+    screen = CallScreen(str(directory))
+    with qtbot.waitSignal(screen.message, timeout=LIMIT, check_params_cb=lambda text: "cannot be kept" in text):
+        show_screen(screen)
+    screen.target.service.setEditText("nobody")
+    screen.target.method.setEditText("echo")
+    send(screen, qtbot)
+    assert screen.past.model.rowCount() == 1
+    screen.shutdown()
 
 
 def test_what_is_copied_runs(typed: CallScreen, qtbot: QtBot) -> None:
@@ -409,11 +487,11 @@ def test_keyboard(typed_server: subprocess.Popen[str], qtbot: QtBot, directory: 
     window.close()
 
 
-def test_everything_that_takes_the_focus_has_a_name(typed: CallScreen, qtbot: QtBot, directory: Path) -> None:
+def test_everything_that_takes_the_focus_has_a_name(typed: CallScreen, qtbot: QtBot, demo_directory: Path) -> None:
     choose(typed, qtbot, "everything")
     send(typed, qtbot)
     choose(typed, qtbot, "add")
-    servers = ServersScreen(str(directory))
+    servers = ServersScreen(str(demo_directory))
     qtbot.addWidget(servers)
     nameless = []
     for screen in (typed, servers):

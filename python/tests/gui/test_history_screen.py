@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from records import MACHINE, record
 from nanorpc.gui.bench.plan import Plan
 from nanorpc.gui.history.model import NOTE
 from nanorpc.gui.history.store import Store, data_file
-from nanorpc.gui.history.trend import trend_of
+from nanorpc.gui.history.trend import labels_of, places_of, trend_of
 from nanorpc.gui.history_screen import HistoryScreen
 from nanorpc.gui.window import Window
 
@@ -134,10 +135,30 @@ def test_trend_goes_through_all_runs(window: Window, screen: HistoryScreen, qtbo
     qtbot.waitUntil(lambda: screen.trend.idle and bool(screen.trend.marks), timeout=LIMIT)
     marks = next(marks for marks in screen.trend.marks if marks.hover.label == "nanorpc")
     assert list(marks.hover.y) == [1000, 2000, 4000]
+    assert list(marks.hover.x) == [0, 0.5, 1], "a day after a day"
     assert "note 2: p50 4 µs" in marks.text(2)
     select(screen, 2)
     qtbot.waitUntil(lambda: screen.trend.data is not None and screen.trend.data.chosen == {1}, timeout=LIMIT)
     assert trend_of([], []) is None
+
+
+def test_trend_is_readable_with_runs_minutes_and_months_apart() -> None:
+    runs = [record(started, note=started) for started in ("2024-11-30T10:00:00+00:00", "2025-03-04T10:00:00+00:00", "2025-03-04T10:02:00+00:00")]
+    view = trend_of(runs[::-1], [])
+    assert view is not None
+    places, moved = view.places
+    assert moved
+    assert places[0] == 0
+    assert 0.01 < places[2] - places[1] < 0.05, "two minutes, three months after the first"
+    assert labels_of(view.times, places, 8) == [(0, "10:00\n30 Nov 2024"), (places[1], "10:00\n04 Mar 2025")]
+    minutes = [datetime(2025, 3, 4, 23, 58 + i) if i < 2 else datetime(2025, 3, 5, 0, i - 2) for i in range(4)]
+    places, moved = places_of([time.timestamp() for time in minutes])
+    assert not moved
+    assert places == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert [text for _, text in labels_of(minutes, places, 3)] == ["23:58\n04 Mar 2025", "23:59", "00:00\n05 Mar", "00:01"]
+    assert [text for _, text in labels_of(minutes, places, 2)] == ["23:58\n04 Mar 2025", "00:00\n05 Mar"]
+    assert places_of([5.0]) == ([0.5], False)
+    assert places_of([5.0, 5.0, 5.0]) == ([0, 0.5, 1], True)
 
 
 @pytest.mark.parametrize("content", [b"this is no data base, whatever its name", None], ids=["garbage", "folder"])

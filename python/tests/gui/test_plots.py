@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from nanorpc.gui.bench.live import LivePlots
 from nanorpc.gui.bench.plan import Plan
 from nanorpc.gui.bench.timeline import Timeline
 from nanorpc.gui.plots import Frame, Hover, PlotWidget, Renderer
-from nanorpc.gui.theme import DARK, LIGHT, Series
+from nanorpc.gui.theme import DARK, LIGHT
+from nanorpc.reports.palette import Series
 
 LIMIT = 60_000  # ms
 
@@ -110,7 +112,7 @@ def test_steps_of_a_distribution_do_not_reach_over_empty_buckets() -> None:
 
 def snapshot(i: int) -> Snapshot:
     """The i-th look at a benchmark in which calls go on coming."""
-    cases = [case(name, 64, [1000]) for name in ("limit", "nanorpc", "uds")]
+    cases = [replace(case(name, 64, [1000]), calls=100 * (i + 1)) for name in ("limit", "nanorpc", "uds")]
     for one in cases:
         one.distribution[0][1] = 99 * (i + 1)
     return Snapshot("running", "", 0.5, i * 0.125, 1.0, "", cases)
@@ -139,6 +141,8 @@ def test_long_runs_do_not_grow_memory(qtbot: QtBot) -> None:
     """As many looks as a benchmark of an hour and a half takes are added, and some hundreds of them drawn."""
     plots = LivePlots()
     qtbot.addWidget(plots)
+    for plot in (plots.over_time, plots.spread):
+        plot._pause.setInterval(1)  # else it would wait most of the time
     plots.resize(700, 400)
     plots.show()
     plots.begin(Plan(("limit", "nanorpc", "uds"), (64,)))

@@ -16,10 +16,10 @@ from pytestqt.qtbot import QtBot
 from records import case, record
 
 from nanorpc.gui.bench.plan import Plan
-from nanorpc.gui.results.charts import percentiles
 from nanorpc.gui.results.ratios import rows
 from nanorpc.gui.results_screen import ResultsScreen
 from nanorpc.gui.window import Window
+from nanorpc.reports.axes import percentiles
 
 LIMIT = 120_000  # ms
 
@@ -79,7 +79,7 @@ def test_ratios_are_of_the_rounds() -> None:
 
 
 def test_percentiles_are_at_one_over_one_minus_p() -> None:
-    x, y = percentiles(case("uds", 64, [1000]))
+    x, y = percentiles(case("uds", 64, [1000]).distribution)
     assert x == [1.0, pytest.approx(100), 200]  # 99 of 100 calls are at the first time
     assert y == [1000, 1000, 10_000]
 
@@ -130,7 +130,7 @@ def test_exports(screen: ResultsScreen, qtbot: QtBot, tmp_path: Path, monkeypatc
         assert written.parent == tmp_path, said.args
         return written
 
-    lines = list(csv.DictReader(export("table.csv", "*.csv").open()))
+    lines = list(csv.DictReader(export("table.csv", "*.csv").read_text().splitlines()))
     assert [(line["transport"], float(line["p50_ns"]), line["to_uds"]) for line in lines[:2]] == [("limit", 250, "90.0"), ("nanorpc", 1000, "20.0")]
     everything = json.loads(export("all", "*.json").read_text())  # the chosen ending is added
     assert everything["machine"]["kernel"] == "Linux 6.1"
@@ -141,7 +141,7 @@ def test_exports(screen: ResultsScreen, qtbot: QtBot, tmp_path: Path, monkeypatc
     assert len({picture.pixel(x, y) for x in range(0, picture.width(), 7) for y in range(0, picture.height(), 7)}) > 10
     assert QSvgRenderer(str(export("plots.svg", "*.svg"))).isValid()
     page = export("report.html", "*.html").read_text()
-    assert page.count("data:image/svg+xml;base64,") == 3
+    assert page.count("data:image/svg+xml;base64,") == 6  # light and dark
     assert not re.search(r'(src|href)="(?!data:)', page), "it needs another file"
     assert "&lt;b&gt;bold" in page
     assert "<b>bold" not in page

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,14 +28,8 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def screen(qtbot: QtBot, directory: Path) -> Iterator[ServersScreen]:
-    screen = ServersScreen(str(directory))
-    qtbot.addWidget(screen)
-    screen.resize(1000, 600)
-    screen.show()
-    screen.activated()
-    yield screen
-    screen.shutdown()
+def screen(show_screen: Callable[[ServersScreen], ServersScreen], directory: Path) -> ServersScreen:
+    return show_screen(ServersScreen(str(directory)))
 
 
 def rows(screen: ServersScreen) -> dict[str, dict[str, str]]:
@@ -230,7 +224,14 @@ def test_detail(screen: ServersScreen, qtbot: QtBot, typed_server: subprocess.Po
             return index.siblingAtColumn(6).data() not in ("–", "0") and index.siblingAtColumn(2).data() != "–"
 
         qtbot.waitUntil(counted, timeout=LIMIT)
-    qtbot.waitUntil(lambda: detail.rolling.data is not None and len(detail.rolling.data) > 1, timeout=LIMIT)
+    assert detail.of_method.data is not None
+    qtbot.waitUntil(lambda: len(detail.rolling.data.points) > 1 and len(detail.of_method.data.points) > 1, timeout=LIMIT)  # type: ignore[union-attr]
+    assert detail.of_method.data.name == "add"
+    assert max(point.rate for point in detail.of_method.data.points) > 0
+    qtbot.waitUntil(lambda: any(len(marks.pixels) > 1 for marks in detail.of_method.marks), timeout=LIMIT)
+    detail.tree.setCurrentIndex(tree.find("pause"))
+    assert detail.of_method.data is None, "it has not been called"
+    detail.tree.setCurrentIndex(tree.find("add"))
     with qtbot.waitSignal(screen.call_wanted, timeout=LIMIT) as wanted:
         detail.call_button.click()
     assert wanted.args == ["demo", "add"]

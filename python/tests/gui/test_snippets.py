@@ -35,7 +35,7 @@ EVERYTHING = {
 
 
 @pytest.fixture
-def methods(typed_server: subprocess.Popen[str]) -> dict[str, nanorpc.MethodInfo]:
+def methods(demo_directory: Path) -> dict[str, nanorpc.MethodInfo]:
     with nanorpc.connect("demo") as client:
         return {info.name: info for info in client.methods()}
 
@@ -55,9 +55,9 @@ def text_of(value: Any) -> str:
     return "".join(str(value).split())
 
 
-def test_a_form_with_all_kinds_of_arguments(methods: dict[str, nanorpc.MethodInfo], directory: Path) -> None:
+def test_a_form_with_all_kinds_of_arguments(methods: dict[str, nanorpc.MethodInfo], demo_directory: Path) -> None:
     call = Call("demo", methods["everything"], Mode.FORM, tuple(EVERYTHING.items()))
-    for place in (None, str(directory)):
+    for place in (None, str(demo_directory)):
         printed = eval(run_python(as_python(call, place)), {"array": np.array, "float32": np.float32})
         answered = json.loads(run_command(as_command(call, place)))
         assert printed["name"] == repr('it\'s "quoted" = 42\n$HOME')

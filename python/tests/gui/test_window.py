@@ -28,6 +28,13 @@ def test_keys_lead_to_screens(window: Window, qtbot: QtBot) -> None:
         assert window.current is window.screens[name]
 
 
+def test_export_says_where_there_is_something_to_export(window: Window, qtbot: QtBot) -> None:
+    for name in SCREENS:
+        window.show_screen(name)
+        with qtbot.waitSignal(window.current.message, timeout=LIMIT, check_params_cb=lambda text: "export" in text):
+            qtbot.keyClick(window, Qt.Key_E, Qt.ControlModifier)
+
+
 def test_hidden_screens_do_not_draw(window: Window, qtbot: QtBot) -> None:
     window.show_screen("results")
     window.benchmark.options.show_plan(Plan(("uds",), (64,), duration_ms=100, rounds=3))

@@ -23,26 +23,37 @@ const (
 	gatherFrom = 16 << 10
 )
 
-// uds is the Unix stream socket, used as well as Go's net package allows.
-type uds struct{}
+// stream is a stream socket of a network, used as well as Go's net package allows.
+type stream string
 
-func (uds) name() string         { return "uds" }
-func (uds) payload(size int) int { return size }
+// The networks, as package net names them. Over TCP a message is sent at once: the package sets TCP_NODELAY.
+const (
+	uds stream = "unix"
+	tcp stream = "tcp"
+)
 
-func (uds) serve(ctx context.Context, p peerParams, ready func() error) error {
-	return serveSocket(ctx, p, ready, func(conn *net.UnixConn) { echoFrames(conn, p.MaxSize) })
+func (t stream) Name() string {
+	if t == uds {
+		return "uds"
+	}
+	return string(t)
+}
+
+func (t stream) Serve(ctx context.Context, p Params, ready func() error) error {
+	return serveSocket(ctx, string(t), p, ready, func(conn net.Conn) { echoFrames(conn, p.MaxSize) })
 }
 
 // makeRoom asks for a send buffer that takes a whole message, as the writer otherwise waits for the reader several times in each. The
-// kernel gives what net.core.wmem_max allows; an error leaves the default, which is right for short messages.
-func makeRoom(conn *net.UnixConn, maxSize int) {
-	if maxSize > roomyFrom {
-		_ = conn.SetWriteBuffer(2 * maxSize)
+// kernel gives what net.core.wmem_max allows; an error leaves the default, which is right for short messages. A TCP socket's buffers grow
+// by themselves, and further, as long as nobody sets their size.
+func makeRoom(conn net.Conn, maxSize int) {
+	if unix, ok := conn.(*net.UnixConn); ok && maxSize > roomyFrom {
+		_ = unix.SetWriteBuffer(2 * maxSize)
 	}
 }
 
 // echoFrames sends back what it receives until the connection ends or breaks the framing. The client sees either as a closed connection.
-func echoFrames(conn *net.UnixConn, maxSize int) {
+func echoFrames(conn net.Conn, maxSize int) {
 	makeRoom(conn, maxSize)
 	reader := bufio.NewReaderSize(conn, socketBuffer)
 	writer := newFrameWriter(conn, reader)
@@ -66,31 +77,31 @@ func echoFrames(conn *net.UnixConn, maxSize int) {
 	}
 }
 
-func (uds) connect(ctx context.Context, p peerParams, size, callers int) (session, error) {
-	s := make(udsSession, 0, callers)
+func (t stream) Connect(ctx context.Context, p Params, size, callers int) (Session, error) {
+	s := make(streamSession, 0, callers)
 	for range callers {
-		conn, err := dialSocket(ctx, p)
+		conn, err := dialSocket(ctx, string(t), p)
 		if err != nil {
-			return nil, errors.Join(err, s.close())
+			return nil, errors.Join(err, s.Close())
 		}
 		makeRoom(conn, p.MaxSize)
-		s = append(s, &udsCaller{conn: conn, reader: bufio.NewReaderSize(conn, socketBuffer), maxSize: p.MaxSize})
+		s = append(s, &streamCaller{conn: conn, reader: bufio.NewReaderSize(conn, socketBuffer), maxSize: p.MaxSize})
 	}
 	return s, nil
 }
 
-type udsSession []*udsCaller
+type streamSession []*streamCaller
 
-func (s udsSession) caller(i int) caller { return s[i] }
+func (s streamSession) Caller(i int) Caller { return s[i] }
 
-func (s udsSession) interrupt() {
+func (s streamSession) Interrupt() {
 	for _, c := range s {
 		// An error means that the connection is closed: calls fail as they should.
 		_ = c.conn.SetDeadline(time.Unix(1, 0))
 	}
 }
 
-func (s udsSession) close() error {
+func (s streamSession) Close() error {
 	var failed error
 	for _, c := range s {
 		failed = errors.Join(failed, c.conn.Close())
@@ -98,9 +109,9 @@ func (s udsSession) close() error {
 	return failed
 }
 
-// udsCaller is one connection. Its buffers are reused from call to call.
-type udsCaller struct {
-	conn    *net.UnixConn
+// streamCaller is one connection. Its buffers are reused from call to call.
+type streamCaller struct {
+	conn    net.Conn
 	reader  *bufio.Reader
 	maxSize int
 	frame   []byte            // header, and payload if short
@@ -109,7 +120,7 @@ type udsCaller struct {
 	gather  net.Buffers // parts[:]; WriteTo consumes it
 }
 
-func (c *udsCaller) call(buffer, request []byte) ([]byte, error) {
+func (c *streamCaller) Call(buffer, request []byte) ([]byte, error) {
 	if err := c.send(request); err != nil {
 		return buffer, fmt.Errorf("send: %w", err)
 	}
@@ -117,7 +128,7 @@ func (c *udsCaller) call(buffer, request []byte) ([]byte, error) {
 }
 
 // receive returns the next reply, in the memory of buffer if it has room.
-func (c *udsCaller) receive(buffer []byte) ([]byte, error) {
+func (c *streamCaller) receive(buffer []byte) ([]byte, error) {
 	if _, err := io.ReadFull(c.reader, c.header[:]); err != nil {
 		return buffer, fmt.Errorf("receive: %w", err)
 	}
@@ -132,7 +143,7 @@ func (c *udsCaller) receive(buffer []byte) ([]byte, error) {
 	return buffer, nil
 }
 
-func (c *udsCaller) send(request []byte) error {
+func (c *streamCaller) send(request []byte) error {
 	c.frame = binary.LittleEndian.AppendUint32(c.frame[:0], uint32(len(request)))
 	if len(request) < gatherFrom {
 		c.frame = append(c.frame, request...)

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bufio"
@@ -25,7 +25,7 @@ const asCommand = "NANORPC_TEST_BENCHMARK"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" || len(os.Args) > 1 && os.Args[1] == peerCommand {
-		main()
+		Main()
 	}
 	os.Exit(m.Run())
 }
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func benchmark(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, problems bytes.Buffer
-	status = run(t.Context(), args, strings.NewReader(""), &out, &problems)
+	status = run(t.Context(), args, strings.NewReader(""), &out, &problems, nil)
 	return status, out.String(), problems.String()
 }
 
@@ -43,7 +43,7 @@ func TestJSON(t *testing.T) {
 	if status != exitOK || stderr != "" {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
-	keys := []string{"transport", "size_bytes", "clients", "fair_share_low", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s", "errors",
+	keys := []string{"transport", "size_bytes", "clients", "fair_share_low", "inflight", "calls", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "calls_per_s", "errors", "client_cpu_ns", "server_cpu_ns",
 		"rounds", "p50_low_ns", "p50_high_ns"}
 	slices.Sort(keys)
 	var cases []string
@@ -292,7 +292,7 @@ func TestCanceledRunPrintsWhatItHas(t *testing.T) {
 	defer cancel()
 	out := &cancelAfterLine{cancel: cancel}
 	var stderr bytes.Buffer
-	status := run(ctx, []string{"-transport", "limit,uds", "-size", "64", "-n", "1000", "-rounds", "1", "-json"}, strings.NewReader(""), out, &stderr)
+	status := run(ctx, []string{"-transport", "limit,uds", "-size", "64", "-n", "1000", "-rounds", "1", "-json"}, strings.NewReader(""), out, &stderr, nil)
 	if status != exitInterrupted || strings.Count(out.String(), "\n") != 1 || !strings.Contains(stderr.String(), "interrupted") {
 		t.Errorf("status %d\n%s%s", status, out, &stderr)
 	}

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"errors"
@@ -36,7 +36,8 @@ process, the server, that echoes the payload, in several ways (transports):
   nanorpc-batch  one caller, with all that is to be in flight in one batch
   uds            a Unix stream socket
   uds-batch      one caller, which sends all that is to be in flight at once
-
+  tcp            TCP on the loopback interface
+%s
 Examples:
   benchmark
   benchmark -transport nanorpc,uds -size 64,4k,1MiB -rounds 11
@@ -64,8 +65,8 @@ In each round all cases, a transport with a size, are measured in turn, after
 connecting anew and warming up. Figures are medians over the rounds; beside the
 p50 stand its lowest and highest round. With -inflight 1, calls/s is what a
 caller reaches that does nothing but call; with more, calls over elapsed time.
-With -inflight above 1, uds has a connection for each caller, nanorpc one client
-for all; a call of a batch takes as long as the batch.
+With -inflight above 1, uds and tcp have a connection for each caller, nanorpc
+one client for all; a call of a batch takes as long as the batch.
 
 With -clients above 1 so many other processes call the one server at once, each
 with -inflight callers, while this one waits. They begin to count at the same
@@ -76,15 +77,20 @@ neither says much, as a client may make its calls while the others wait.
 
 -json prints, and -output writes, an object for each case, one a line, with the
 keys transport, size_bytes, clients, inflight, calls, mean_ns, p50_ns, p99_ns,
-p999_ns, calls_per_s, errors, fair_share_low (which the table calls fair),
-rounds, p50_low_ns, p50_high_ns, and with -rate also rate.
+p999_ns, calls_per_s, errors, client_cpu_ns, server_cpu_ns, fair_share_low
+(which the table calls fair), rounds, p50_low_ns, p50_high_ns, and with -rate
+also rate. The CPU times are per call: of the process that calls, or of all
+-clients together, but not of waiting for a call to be due; and of the server.
+
+"benchmark peer JSON" and "benchmark caller JSON" are a server and a client for
+programs that measure by themselves: see package bench, RunPeer and RunCaller.
 
 Exit status: 0 if every call was answered rightly, 1 if not, 2 for wrong flags,
 130 when interrupted (finished rounds are still printed).
 `
 
 // parse reads the command line. With -h it prints the help on out and returns flag.ErrHelp.
-func parse(args []string, out io.Writer) (options, error) {
+func parse(args []string, out io.Writer, extra []bench.Transport) (options, error) {
 	o := options{config: bench.DefaultConfig()}
 	c := &o.config
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
@@ -102,7 +108,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.BoolVar(&c.Pin, "pin", false, "keep this process and the clients on one CPU, the servers on another")
 	f.BoolVar(&o.json, "json", false, "print JSON, one object a line for each case")
 	f.StringVar(&o.output, "output", "", "`file` that gets, beside what is printed, the lines of -json")
-	if err := cli.Parse(f, args, out, usage, fmt.Sprintf(method, bench.ClockCost())); err != nil {
+	if err := cli.Parse(f, args, out, fmt.Sprintf(usage, also(extra)), fmt.Sprintf(method, bench.ClockCost())); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
@@ -119,6 +125,18 @@ func parse(args []string, out io.Writer) (options, error) {
 	c.WarmUpMS = warmUp.Milliseconds()
 	c.DurationMS = int64(math.Ceil(float64(*duration) / float64(time.Millisecond)))
 	return o, nil
+}
+
+// also lists transports that the usage does not describe.
+func also(extra []bench.Transport) string {
+	if len(extra) == 0 {
+		return ""
+	}
+	var names []string
+	for _, t := range extra {
+		names = append(names, t.Name())
+	}
+	return "and " + strings.Join(names, ", ") + "\n"
 }
 
 // nameList is a flag of comma-separated names.
