@@ -3,6 +3,7 @@
 package nanorpc_test
 
 import (
+	"math"
 	"testing"
 
 	"nanorpc/go/internal/steps"
@@ -44,15 +45,16 @@ func wantSystemCalls(t *testing.T, want int, count func() []steps.Region) {
 }
 
 // TestPayloadIsCopiedOncePerDirection measures copies by their instructions: those that a longer payload takes more, as a multiple of those that a copy of it takes more. All
-// else that a call does is the same for both lengths. An end that copied a payload once more, or did anything else to each byte, would have one more.
+// else that a call does is nearly the same for both lengths: finding room takes a few hundred instructions, more or less. An end that copied a payload once more, or did anything else to each byte, would have one more.
 func TestPayloadIsCopiedOncePerDirection(t *testing.T) {
 	const (
-		regions     = 3
-		short, long = 4 << 10, 16 << 10
+		regions     = 2
+		short, long = 16 << 10, 64 << 10
 	)
 	grows := func(t *testing.T, count func(size int) []steps.Region) float64 {
 		t.Helper()
-		return float64(least(t, count(long)).Steps - least(t, count(short)).Steps)
+		steps := func(size int) int { return least(t, func() []steps.Region { return count(size) }).Steps }
+		return float64(steps(long) - steps(short))
 	}
 	client := func(operation string) func(t *testing.T) float64 {
 		return func(t *testing.T) float64 {
@@ -82,7 +84,7 @@ func TestPayloadIsCopiedOncePerDirection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got float64
 			for range tries {
-				if got = test.grows(t) / one; got > test.want-0.1 && got < test.want+0.1 {
+				if got = test.grows(t) / one; math.Abs(got-test.want) < 0.25 {
 					return
 				}
 			}

@@ -39,26 +39,28 @@ type cost struct {
 // costs are all but those of Python.
 func costs() []cost {
 	const regions = 9
-	empty := func(t *testing.T) int { return least(t, stepClient(t, "busy", "nothing", 1, regions)).Steps }
-	client := func(operation string, size, calls int) func(t *testing.T) int {
+	empty := func(t *testing.T) int {
+		return least(t, func() []steps.Region { return stepClient(t, "busy", "nothing", 1, regions) }).Steps
+	}
+	client := func(operation string, size, regions, calls int) func(t *testing.T) int {
 		return func(t *testing.T) int {
-			r := least(t, stepClient(t, "busy", operation, size, regions))
+			r := least(t, func() []steps.Region { return stepClient(t, "busy", operation, size, regions) })
 			logFunctions(t, r)
 			return (r.Steps - empty(t)) / calls
 		}
 	}
 	server := func(method string, size, regions int, batched bool) func(t *testing.T) int {
 		return func(t *testing.T) int {
-			r := least(t, stepServer(t, nanorpc.SpinBusy, method, size, regions, batched))
+			r := least(t, func() []steps.Region { return stepServer(t, nanorpc.SpinBusy, method, size, regions, batched) })
 			logFunctions(t, r)
 			return r.Steps
 		}
 	}
 	return []cost{
-		{"Go client, 64 B", client("call", 64, 1)},
-		{"Go client, 4 KiB", client("call", 4<<10, 1)},
-		{"Go client, loan of 64 KiB", client("loan", 64<<10, 1)},
-		{"Go client, 64 B, one of a batch of 16", client("batch", 64, batchCalls)},
+		{"Go client, 64 B", client("call", 64, regions, 1)},
+		{"Go client, 4 KiB", client("call", 4<<10, regions, 1)},
+		{"Go client, loan of 64 KiB", client("loan", 64<<10, regions, 1)},
+		{"Go client, 64 B, one of a batch of 16", client("batch", 64, 3, batchCalls)},
 		{"Go server, 64 B", server("echo", 64, regions, false)},
 		{"Go server, 4 KiB", server("echo", 4<<10, regions, false)},
 		{"Go server, raw handler, 64 KiB", server("raw", 64<<10, regions, false)},
@@ -101,8 +103,12 @@ func pythonCosts(t *testing.T) []cost {
 	}
 	count := func(core bool) func(t *testing.T) int {
 		part := func(t *testing.T, operation string) int {
-			regions, inCore := stepPython(t, python, operation, 64, 5)
-			return least(t, regions).Sum(func(address uint64) bool { return inCore(address) == core })
+			var inCore func(address uint64) bool
+			r := least(t, func() (regions []steps.Region) {
+				regions, inCore = stepPython(t, python, operation, 64, 5)
+				return regions
+			})
+			return r.Sum(func(address uint64) bool { return inCore(address) == core })
 		}
 		return func(t *testing.T) int { return part(t, "call") - part(t, "nothing") }
 	}

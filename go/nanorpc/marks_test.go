@@ -98,8 +98,10 @@ const (
 )
 
 // callWithMarks reads what to do, in lines of an operation, a size and a number of regions: it does the operation for some time, prints the id of its thread, goes on until the server says so,
-// and does the operation between marks. From the id on it makes no system call: where its other threads stand still, perhaps none but them can have it go on after one.
+// and does the operation between marks. It must not wait
+// in the kernel from then on: its other threads stand still, and perhaps none but them can have it go on.
 func callWithMarks(where nanorpc.Option) error {
+	runtime.LockOSThread() // to ask for relief takes a system call, after which it might go on elsewhere
 	client, err := nanorpc.Dial(context.Background(), service, where, nanorpc.WithSpin(nanorpc.SpinBusy))
 	if err != nil {
 		return err
@@ -120,9 +122,7 @@ func callWithMarks(where nanorpc.Option) error {
 				return err
 			}
 		}
-		runtime.LockOSThread() // while the goroutine writes
 		fmt.Println(unix.Gettid())
-		runtime.UnlockOSThread()
 		for {
 			told, err := client.Call(context.Background(), "told", nil)
 			if err != nil {

@@ -24,10 +24,10 @@ const (
 	restEvery = 64         // steps
 )
 
-// Count waits so long for a thread to come to its first mark, and to each of the others.
 const (
-	firstPatience = 10 * time.Second
-	patience      = 30 * time.Second
+	stopPatience = 500 * time.Millisecond // for a thread to come to its first mark
+	stops        = 6                      // how often that is tried
+	stepPatience = 5 * time.Second        // for some steps
 )
 
 // Count stops all threads of a process but one, calls stopped, has that thread run to a mark, and counts the steps in n regions from there, so that it is to execute
@@ -56,6 +56,8 @@ type tracer struct {
 	threads map[int]*tracee
 	text    map[uint64]instruction // what is at an address, as far as it matters
 	rest    time.Duration          // every so many steps
+
+	watchdog *time.Timer // kills a process of which a step does not end
 }
 
 // instruction is what Count has to know of one.
@@ -80,15 +82,14 @@ func (t *tracer) count(thread, n int, stopped func()) ([]Region, error) {
 		return nil, err
 	}
 	stopped()
-	// A wait for what never comes ends with the process.
-	watchdog := time.AfterFunc(firstPatience, t.kill)
-	defer watchdog.Stop()
-	if err := stepped.runToMark(); err != nil {
+	if err := t.comeToMark(stepped); err != nil {
 		return nil, err
 	}
+	// A step that never ends does with the process.
+	t.watchdog = time.AfterFunc(stepPatience, t.kill)
+	defer t.watchdog.Stop()
 	regions := make([]Region, n)
 	for i := range regions {
-		watchdog.Reset(patience)
 		regions[i] = Region{At: map[uint64]int{}}
 		if err := t.stepToMark(stepped, &regions[i]); err != nil {
 			return nil, err
@@ -101,12 +102,30 @@ func (t *tracer) count(thread, n int, stopped func()) ([]Region, error) {
 	return regions, t.detach()
 }
 
+// comeToMark has a thread run to its first mark. If it needs one of the threads that stand still, such as one that Go's runtime has been about to hand the right to run
+// goroutines over to, they run for a moment.
+func (t *tracer) comeToMark(stepped *tracee) error {
+	for range stops {
+		if there, err := stepped.runToMark(time.Now().Add(stopPatience)); there || err != nil {
+			return err
+		}
+		if err := t.resumeOthers(stepped); err != nil {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+		if err := t.stopOthers(stepped); err != nil {
+			return err
+		}
+	}
+	return ErrStuck
+}
+
 // kill ends the process. Its first thread can be waited for only when the others have been.
 func (t *tracer) kill() {
 	_ = unix.Kill(t.pid, unix.SIGKILL)
 	for id := range t.threads {
 		if id != t.pid {
-			_, _ = wait(id, new(unix.WaitStatus))
+			_, _ = wait(id, new(unix.WaitStatus), 0)
 		}
 	}
 }
@@ -122,7 +141,8 @@ func (t *tracer) stepToMark(s *tracee, r *Region) error {
 		if err != nil {
 			return err
 		}
-		if t.rest > 0 && r.Steps%restEvery == 0 {
+		if r.Steps%restEvery == 0 {
+			t.watchdog.Reset(stepPatience)
 			time.Sleep(t.rest)
 		}
 		if err := s.step(); err != nil {

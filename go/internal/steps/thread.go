@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +20,11 @@ type tracee struct {
 	signal unix.Signal // what it has stopped for, to be delivered when it goes on; 0: nothing
 }
 
-// ErrEnded is a process that has ended where it was to go on.
-var ErrEnded = errors.New("it has ended")
+// Errors of Count.
+var (
+	ErrEnded = errors.New("it has ended")
+	ErrStuck = errors.New("it does not come to a mark")
+)
 
 // attach traces all threads.
 func (t *tracer) attach() error {
@@ -56,6 +60,9 @@ func (t *tracer) attach() error {
 
 // stopOthers stops all threads but one.
 func (t *tracer) stopOthers(running *tracee) error {
+	if err := t.attach(); err != nil { // to those that are new
+		return err
+	}
 	for _, s := range t.threads {
 		if s == running {
 			continue
@@ -75,6 +82,19 @@ func (t *tracer) stopOthers(running *tracee) error {
 	return nil
 }
 
+// resumeOthers undoes stopOthers.
+func (t *tracer) resumeOthers(running *tracee) error {
+	for _, s := range t.threads {
+		if s == running {
+			continue
+		}
+		if err := s.resume(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // detach has all threads, which must stand still, run on untraced.
 func (t *tracer) detach() error {
 	for _, s := range t.threads {
@@ -86,22 +106,38 @@ func (t *tracer) detach() error {
 	return nil
 }
 
-// runToMark has a thread run to its next mark.
-func (s *tracee) runToMark() error {
+// runToMark has a thread run to its next mark, and reports whether it has come there before the deadline.
+func (s *tracee) runToMark(deadline time.Time) (bool, error) {
 	for {
-		if !s.halted {
-			if err := s.wait(); err != nil {
-				return err
-			}
+		if stopped, err := s.stopsBefore(deadline); !stopped || err != nil {
+			return false, err
 		}
 		if s.signal == unix.SIGTRAP {
 			s.signal = 0
-			return nil
+			return true, nil
 		}
 		if err := s.resume(); err != nil {
-			return err
+			return false, err
 		}
 	}
+}
+
+// stopsBefore waits until a thread stops, or until the deadline.
+func (s *tracee) stopsBefore(deadline time.Time) (bool, error) {
+	for ; !s.halted; time.Sleep(time.Millisecond) {
+		var status unix.WaitStatus
+		id, err := wait(s.id, &status, unix.WNOHANG)
+		if err != nil {
+			return false, err
+		}
+		if id != 0 {
+			return true, s.note(status)
+		}
+		if time.Now().After(deadline) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // resume has a thread run on from where it stands.
@@ -135,7 +171,7 @@ func (s *tracee) step() error {
 // wait waits until a thread stops.
 func (s *tracee) wait() error {
 	var status unix.WaitStatus
-	if _, err := wait(s.id, &status); err != nil {
+	if _, err := wait(s.id, &status, 0); err != nil {
 		return err
 	}
 	return s.note(status)
@@ -161,9 +197,9 @@ func reason(status unix.WaitStatus) string {
 	return fmt.Sprint("exit status ", status.ExitStatus())
 }
 
-func wait(id int, status *unix.WaitStatus) (int, error) {
+func wait(id int, status *unix.WaitStatus, options int) (int, error) {
 	for {
-		n, err := unix.Wait4(id, status, unix.WALL, nil)
+		n, err := unix.Wait4(id, status, unix.WALL|options, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
