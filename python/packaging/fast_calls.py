@@ -1,8 +1,8 @@
 """Makes what gopy generates for functions of integers faster to call.
 
 pybindgen has Python pack the arguments into a tuple, and parses that by a format with names; gopy has Go call back into C to release the
-interpreter's lock and to take it again, and each of these calls costs as much as the one that it is for. Here such functions get their arguments as they
-are (METH_FASTCALL, by position only), and their wrapper in C releases the lock: of 1.35 µs for a call from Python, that saves 0.3.
+interpreter's lock and to take it again, each of which costs as much as the call that it is for. Here such functions get their arguments as they are
+(METH_FASTCALL, by position only), and their wrapper in C releases the lock: that saves 0.26 µs of 1.33 for a call from Python.
 """
 
 from __future__ import annotations
