@@ -4,8 +4,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -55,56 +55,6 @@ def test_contender(contender: Contender) -> None:
     with pair(contender, 8192) as measure:
         for size in (0,) if contender.case == "typed" else (64, 8192):
             assert sane(measure(size, 0.02))
-
-
-class Peer:
-    """A client of every kind that is wrong in one of three replies, from the 501st on, if it is told to be."""
-
-    def __init__(self, wrong: bool) -> None:
-        self.calls = 0
-        self.wrong = wrong
-
-    def errs(self) -> bool:
-        self.calls += 1
-        return self.wrong and self.calls > 500 and self.calls % 3 == 0
-
-    def call(self, request: bytes) -> bytes:
-        return b"?" if self.errs() else request
-
-    @contextmanager
-    def echo(self, directory: Path) -> Iterator[Callable[[bytes], bytes]]:
-        yield self.call
-
-    @contextmanager
-    def typed(self, directory: Path) -> Iterator[Callable[[int, int], int]]:
-        yield lambda a, b: -1 if self.errs() else a + b
-
-    @contextmanager
-    def batch(self, directory: Path) -> Iterator[Callable[[list[bytes]], list[bytes]]]:
-        yield lambda requests: [self.call(request) for request in requests]
-
-    @asynccontextmanager
-    async def aio(self, directory: Path) -> AsyncIterator[Callable[[bytes], Awaitable[bytes]]]:
-        async def call(request: bytes) -> bytes:
-            return self.call(request)
-
-        yield call
-
-    @contextmanager
-    def array(self, directory: Path) -> Iterator[Any]:
-        np = pytest.importorskip("numpy")
-        numbers = np.empty(16, "f4")
-        yield SimpleNamespace(begin=lambda count: numbers, run=lambda: numbers * (0.25 if self.errs() else 0.5), end=lambda: None)
-
-
-@pytest.mark.parametrize("wrong", [False, True])
-@pytest.mark.parametrize("name", ["echo", "typed", "batch", "aio", "array"])
-def test_wrong_replies_are_counted(name: str, wrong: bool) -> None:
-    with LOOPS[name](Peer(wrong), Path(), 4) as measure:
-        figures = measure(Command(64, 0.02))
-        while wrong and not figures["errors"]:  # however few calls that are
-            figures = measure(Command(64, 0.02))
-    assert sane(figures) is not wrong
 
 
 def test_floor_has_a_rate() -> None:

@@ -7,8 +7,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,7 +67,7 @@ def test_contender(contender: Contender) -> None:
 
 
 class Peer:
-    """A client that is wrong in one of three replies, from the 501st on, if it is told to be."""
+    """A client of every kind that is wrong in one of three replies, from the 501st on, if it is told to be."""
 
     def __init__(self, wrong: bool) -> None:
         self.calls = 0
@@ -93,6 +93,17 @@ class Peer:
         yield lambda requests: [self.call(request) for request in requests]
 
     @contextmanager
+    def typed(self, directory: Path) -> Iterator[Callable[[int, int], int]]:
+        yield lambda a, b: -1 if self.errs() else a + b
+
+    @asynccontextmanager
+    async def aio(self, directory: Path) -> AsyncIterator[Callable[[bytes], Awaitable[bytes]]]:
+        async def call(request: bytes) -> bytes:
+            return self.call(request)
+
+        yield call
+
+    @contextmanager
     def pipeline(self, directory: Path, inflight: int) -> Iterator[Any]:
         sent: list[bytes] = []
 
@@ -104,13 +115,20 @@ class Peer:
 
     @contextmanager
     def mirror(self, directory: Path) -> Iterator[Any]:
+        yield self.arrays(1)
+
+    @contextmanager
+    def array(self, directory: Path) -> Iterator[Any]:
+        yield self.arrays(0.5)
+
+    def arrays(self, factor: float) -> Any:
         np = pytest.importorskip("numpy")
         numbers = np.empty(16, "f4")
-        yield SimpleNamespace(begin=lambda count: numbers, run=lambda: numbers * (2 if self.errs() else 1), end=lambda: None)
+        return SimpleNamespace(begin=lambda count: numbers, run=lambda: numbers * (factor / 2 if self.errs() else factor), end=lambda: None)
 
 
 @pytest.mark.parametrize("wrong", [False, True])
-@pytest.mark.parametrize("name", ["echo", "stamps", "batches", "pipeline", "threads", "mirror"])
+@pytest.mark.parametrize("name", ["echo", "stamps", "typed", "batch", "batches", "aio", "pipeline", "threads", "array", "mirror"])
 def test_wrong_replies_are_counted(name: str, wrong: bool) -> None:
     with LOOPS[name](Peer(wrong), Path(), 4) as measure:
         figures = measure(Command(64, 0.02))
