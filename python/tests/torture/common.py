@@ -48,6 +48,16 @@ def within(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
     return True
 
 
+def resting(pid: int, seconds: float = 2.0) -> State:
+    """Return the least that a process has in some time, in which others connect to it and go all the time."""
+    end = time.monotonic() + seconds
+    least = state_of(pid)
+    while time.monotonic() < end:
+        time.sleep(0.001)
+        least = min(least, state_of(pid))
+    return least
+
+
 def settled(pid: int) -> State:
     """Return the state of a process once it stays the same for some time."""
     last, since = state_of(pid), time.monotonic()

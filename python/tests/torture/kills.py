@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import signals
-from common import end, idle, running, services, settled, start, state_of, tell, within
+from common import end, idle, resting, running, services, settled, start, state_of, tell, within
 
 import nanorpc
 from nanorpc import aio
@@ -29,7 +29,7 @@ def clients(count: int) -> None:
         with running("kills.py", "victim"):
             pass  # the first takes what the server keeps
         within(lambda: len(observer.stats().connections) == 3)
-        before = settled(server.pid)
+        before = resting(server.pid)
         for i in range(count):
             victim = start("kills.py", "victim")
             assert victim.stdout is not None
