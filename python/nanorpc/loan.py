@@ -56,9 +56,17 @@ class Hold:
         except IndexError:
             return
         if self.called or forked():
-            self.channel.drop(self.slot)
+            self.channel.drop(entry[0])
         else:
             self.channel.release(entry)
+
+    def drop(self) -> None:
+        """Give the slot back to the core, unless that, or :meth:`give_back`, has been done."""
+        try:
+            slot, _ = self._held.pop()
+        except IndexError:
+            return
+        self.channel.drop(slot)
 
     def view(self, offset: int, length: int) -> memoryview:
         """Return a writable view of memory that belongs to the slot."""
@@ -174,12 +182,12 @@ class Loan(Memory):
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        slot, _ = entry = channel.take(deadline)
+        hold = Hold(channel, channel.take(deadline))
         try:
-            offset = channel.reserve(slot, length, deadline)
-            return cls(Hold(channel, entry), method, offset, length, timeout)
+            offset = channel.reserve(hold.slot, length, deadline)
+            return cls(hold, method, offset, length, timeout)
         except BaseException:
-            channel.drop(slot)
+            hold.drop()  # views of it may have given it back already
             raise
 
     def send(self, *, timeout: float | None = None) -> Lease:

@@ -16,6 +16,7 @@ from nanorpc.aio._reactor import reactor_of
 from nanorpc.aio.loan import Loan
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
 from nanorpc.introspection import DESCRIBE, MethodInfo
+from nanorpc.loan import Hold
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
@@ -161,12 +162,12 @@ class Calls:
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        slot, _ = entry = await self.take(deadline)
+        hold = Hold(self.channel, await self.take(deadline))
         try:
-            offset = await self.reserve(slot, length, deadline)
-            return Loan(self, entry, method, offset, length, timeout)
+            offset = await self.reserve(hold.slot, length, deadline)
+            return Loan(self, hold, method, offset, length, timeout)
         except BaseException:
-            self.channel.drop(slot)
+            hold.drop()  # views of it may have given it back already
             raise
 
     async def methods(self) -> list[MethodInfo]:

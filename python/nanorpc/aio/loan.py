@@ -8,16 +8,15 @@ from nanorpc._channel import deadline_after
 from nanorpc.loan import Hold, Lease, Memory
 
 if TYPE_CHECKING:
-    from nanorpc._tickets import Slot
     from nanorpc.aio._calls import Calls
 
 
 class Loan(Memory):
     """What is said of :class:`nanorpc.Loan` holds for it; :meth:`send` is awaited. Only the loop's thread uses it."""
 
-    def __init__(self, calls: Calls, entry: tuple[Slot, int], method: str, offset: int, length: int, timeout: float | None) -> None:
-        self._hold = Hold(calls.channel, entry)
-        super().__init__(self._hold.view(offset, length))
+    def __init__(self, calls: Calls, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
+        super().__init__(hold.view(offset, length))
+        self._hold = hold
         self._calls = calls
         self._method = method
         self._offset = offset
