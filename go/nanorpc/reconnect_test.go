@@ -95,6 +95,11 @@ func TestReconnectGivesUp(t *testing.T) {
 	server := startRole(t, "server", dir)
 	hasty, patient := dial(t, where, nanorpc.WithReconnect(time.Millisecond)), dial(t, where, nanorpc.WithReconnect(time.Hour))
 	server.kill(t)
+	for _, client := range []*nanorpc.Client{hasty, patient} { // a call that is made before the news has come is lost
+		soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		_, _ = client.Call(soon, "echo", nil)
+		cancel()
+	}
 	for way, err := range eachWay(context.Background(), hasty) {
 		if !errors.Is(err, nanorpc.ErrServerGone) || !strings.Contains(err.Error(), "no other for 1ms") {
 			t.Errorf("way %d, out of patience: %v", way, err)
