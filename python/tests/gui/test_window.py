@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from measure_window import cpu_of
 from PyQt5.QtCore import QSettings, Qt, QTimer
 from PyQt5.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QMessageBox, QTableView, QTabWidget, QWidget
 from pytestqt.qtbot import QtBot
@@ -182,11 +183,11 @@ def test_window_costs_little_while_a_benchmark_runs(window: Window, qtbot: QtBot
     heartbeat = QTimer()
     heartbeat.timeout.connect(tick)
     heartbeat.start(5)
-    before, start = _cpu(ours), time.monotonic()
+    before, start = cpu_of(ours), time.monotonic()
     with qtbot.waitSignal(window.benchmark.finished, timeout=LIMIT):
         window.benchmark.primary()
     ours |= {thread.native_id for thread in threading.enumerate()}
-    share = (_cpu(ours) - before) / (time.monotonic() - start)
+    share = (cpu_of(ours) - before) / (time.monotonic() - start)
     heartbeat.stop()
     gc.unfreeze()
     gaps.sort()
@@ -197,15 +198,3 @@ def test_window_costs_little_while_a_benchmark_runs(window: Window, qtbot: QtBot
     print(f"the window's threads took {share * 100:.1f} % of a CPU; load of the machine: {os.getloadavg()[0]:.1f}")
     assert longest[-2] < 100, f"the longest times that the loop was held, in ms: {longest}"
     assert share < 0.5
-
-
-def _cpu(threads: set[int | None]) -> float:
-    """Return the CPU time of threads in s; those of Go have other numbers."""
-    total = 0
-    for thread in threads:
-        try:
-            fields = Path(f"/proc/self/task/{thread}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / 100
