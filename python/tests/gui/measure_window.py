@@ -21,7 +21,7 @@ from nanorpc.gui.bench.plan import QUICK
 from nanorpc.gui.window import Window
 
 _TICK = 5  # ms
-_SETTLED = 60.0  # seconds after which memory has its size
+_SAMPLES = 12  # of memory, over the whole time
 
 
 class Heartbeat:
@@ -96,17 +96,20 @@ def begin(window: Window, application: QApplication, duration: float) -> None:
     heartbeat = Heartbeat()
     known = own_threads()
     cpu, began = cpu_of(known), time.monotonic()
-    sizes = {"at the start": resident()}
-    QTimer.singleShot(int(_SETTLED * 1000), lambda: sizes.setdefault("after a minute", resident()))
+    sizes = [resident()]
+    sampler = QTimer()
+    sampler.timeout.connect(lambda: sizes.append(resident()))
+    sampler.start(int(duration * 1000 / _SAMPLES))
 
     def end() -> None:
         heartbeat.stop()
+        sampler.stop()
         seconds = time.monotonic() - began
-        sizes["at the end"] = resident()
+        sizes.append(resident())
         share = (cpu_of(known | own_threads()) - cpu) / seconds
         print(f"{seconds:.0f} s. Gap of the event loop: {text_of(heartbeat.gaps)}; of that worked by its thread: {text_of(heartbeat.worked)}")
         print(f"CPU of the window's threads: {share * 100:.1f} % of one")
-        print("resident memory: " + ", ".join(f"{size / 1024:.1f} MiB {when}" for when, size in sizes.items()), flush=True)
+        print("resident memory in MiB, from the start to the end: " + ", ".join(f"{size / 1024:.1f}" for size in sizes), flush=True)
         window.benchmark.finished.disconnect()
         application.quit()
 
