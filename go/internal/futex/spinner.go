@@ -39,6 +39,10 @@ type Spinner struct {
 	// Between is called about every microsecond of a spin. When it reports true the spin has paid. May be nil; immutable.
 	Between func() bool
 
+	// Allowance is for how many ns longer a spin may last, because the other side has as much to do before it can answer: see Copying. The owner may change it between two
+	// waits.
+	Allowance int64
+
 	Spent  int64  // for how many ns the last Spin that returned false lasted
 	Paid   uint64 // waits that a spin has ended
 	Missed uint64 // waits that a spin has not ended: with Busy they go on, else the waiter sleeps
@@ -119,12 +123,23 @@ func (s *Spinner) length() int64 {
 	case s.Policy == None:
 		return 0
 	case s.Policy == Busy, s.extended, s.misses > 0 && s.misses >= s.probeAfter:
-		return probeSpin
+		return probeSpin + s.Allowance
 	case int64(maxSpin)>>s.shortened < minSpin:
 		return 0
 	}
-	return int64(maxSpin) >> s.shortened
+	return (maxSpin + s.Allowance) >> s.shortened
 }
+
+// Copying returns the Allowance for a wait in which the other side writes, reads or compares bytes that travel, so many of them in both directions together. A spin that lasts as
+// long as that at most doubles what such a call costs. Where it takes longer than maxAllowance, a wake-up is little beside it.
+func Copying(bytes int64) int64 { return min(bytes/copiedPerNano*passes, maxAllowance) }
+
+// The Allowance for payloads.
+const (
+	copiedPerNano = 8            // bytes, where they do not fit in a CPU's cache
+	passes        = 2            // a reply is read and perhaps looked at, a request made and then written
+	maxAllowance  = 10 * maxSpin // ns
+)
 
 // caught learns from a spin that has paid after some ns.
 func (s *Spinner) caught(after int64) {

@@ -77,6 +77,28 @@ func TestSpinnerLearnsToSpinLonger(t *testing.T) {
 	}
 }
 
+// Who waits for somebody that has much to copy first spins for as long as that takes.
+func TestSpinnerAllowsForCopying(t *testing.T) {
+	const megabyte = 1 << 20
+	s := Spinner{Allowance: Copying(2 * megabyte)}
+	if s.length() < maxSpin+2*megabyte/10 { // 10 bytes in a ns
+		t.Errorf("it spins for %d ns for 2 MiB", s.length())
+	}
+	for range 50 {
+		spin(&s, never)
+	}
+	if s.misses < s.probeAfter && s.length() != 0 {
+		t.Errorf("it spins for %d ns after 50 waits in vain", s.length())
+	}
+	if Copying(1<<32) != maxAllowance {
+		t.Errorf("4 GiB allow for %d ns", Copying(1<<32))
+	}
+	s = Spinner{Policy: None, Allowance: Copying(megabyte)}
+	if s.length() != 0 {
+		t.Errorf("who never spins spins for %d ns", s.length())
+	}
+}
+
 // A spin that has been interrupted for long, in which the awaited thing happened, is no sign that spinning pays.
 func TestSpinnerDoesNotLearnFromInterruptions(t *testing.T) {
 	var s Spinner

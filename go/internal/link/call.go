@@ -104,7 +104,7 @@ func (c *Client) Publish(slot int, s Submission) {
 func (c *Client) prepare(slot int, s Submission) uint32 {
 	request := c.segment.Request(slot)
 	generation := (c.calls[slot].generation + 1) & wire.GenerationMask
-	c.calls[slot].generation, c.calls[slot].submitted = generation, true
+	c.calls[slot].generation, c.calls[slot].submitted, c.calls[slot].sent = generation, true, int64(s.Length)
 	request.Length = uint32(s.Length)
 	request.Method = s.Method
 	request.Deadline = s.Deadline
@@ -144,7 +144,8 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	call := &c.calls[slot]
 	generation := call.generation
 	word := &c.segment.Reply(slot).Word
-	asked := int64(0) // when relief has been asked for, 0: not yet
+	call.spinner.Allowance = futex.Copying(call.sent + call.received) // the next reply is probably as long as the last one
+	asked := int64(0)                                                 // when relief has been asked for, 0: not yet
 	for changed := false; ; {
 		seen := atomic.LoadUint32(word)
 		if wire.Done(seen, generation) {
@@ -241,6 +242,7 @@ func (c *Client) reply(slot int) (Reply, error) {
 	if !ok {
 		return Reply{}, fmt.Errorf("%w: a reply of %d bytes outside of its arena", ErrProtocol, length)
 	}
+	c.calls[slot].received = int64(length)
 	return Reply{Status: status, Offset: offset, Length: int(length)}, nil
 }
 

@@ -116,6 +116,7 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	reply.Status = uint32(status)
 	reply.Length = uint32(length)
 	reply.Offset = uint64(offset)
+	s.travels(length)
 	failpoint.Hit(failpoint.ReplyWritten)
 	// Publishes the header and the payload to Client.Await, and takes its waiting flag in the same step.
 	before := atomic.SwapUint32(&reply.Word, wire.Word(call.generation, wire.FlagDone))

@@ -35,6 +35,7 @@ type Server struct {
 	elsewhere bool
 
 	sleeping *futex.Permits // immutable
+	moved    atomic.Int64   // bytes of payloads that do not fit in their slots, both ways, since the leader last waited
 
 	// Cancelled is called by the leader for a slot whose call has been taken, and given up by its caller since. Set before Next; immutable.
 	Cancelled func(slot int)
@@ -185,6 +186,7 @@ func (s *Server) Next(call *Call) error {
 		if s.fresh(s.watched, seen) {
 			continue
 		}
+		s.allow()
 		caught := s.spinner.Spin(func(rounds int) bool {
 			return futex.SpinEither(word, seen, &s.doorbell.Ready, rounds)
 		}, 0)
@@ -208,6 +210,14 @@ func (s *Server) Next(call *Call) error {
 		if s.sleep() {
 			return ErrParked
 		}
+	}
+}
+
+// allow lets a spin last as long as the client may take to read and to write about as much, before it calls again, as has travelled since the leader last waited. It may be
+// called again before the next call: a client that has read a reply says so, which ends a spin.
+func (s *Server) allow() {
+	if s.moved.Load() != 0 { // seldom, and cheaper than to swap
+		s.spinner.Allowance = futex.Copying(s.moved.Swap(0))
 	}
 }
 
@@ -388,6 +398,13 @@ func (s *Server) fresh(slot int, word uint32) bool {
 	return wire.Generation(word) != s.taken[slot] && (state == wire.StateCall || state == wire.StateCancelled)
 }
 
+// travels counts a payload.
+func (s *Server) travels(length int) {
+	if length > wire.InlineCapacity {
+		s.moved.Add(int64(length))
+	}
+}
+
 // take takes the call in a slot if there is a new one.
 func (s *Server) take(slot int, call *Call) (bool, error) {
 	request := s.segment.Request(slot)
@@ -415,6 +432,8 @@ func (s *Server) take(slot int, call *Call) (bool, error) {
 	call.Slot = slot
 	call.Offset = offset
 	call.Length = int(length)
+	s.spinner.Allowance = 0
+	s.travels(int(length))
 	call.Cancelled = wire.State(word) == wire.StateCancelled
 	call.generation = generation
 	call.notify = word&wire.FlagNotify != 0
