@@ -41,14 +41,15 @@ type conn struct {
 	aside   atomic.Bool // the leader, a Worker, runs a call of another connection
 
 	// The leader's own, which pass on with the leadership:
-	drained int // calls served while draining
-	last    cachedMethod
-	pending count   // calls of the last method that have not been added to its tally yet
-	untimed uint64  // calls since the last one whose time was taken
-	polls   bool    // the leader looks at other connections as well: this is the poller's owner
-	tired   bool    // nobody else is to wait for calls, the leader is to sleep
-	slept   bool    // the leader has slept since the last call: another reading of the clock is nothing beside that
-	worker  *Worker // the leader, if it is one
+	drained  int // calls served while draining
+	overlaps int // see overlap
+	last     cachedMethod
+	pending  count   // calls of the last method that have not been added to its tally yet
+	untimed  uint64  // calls since the last one whose time was taken
+	polls    bool    // the leader looks at other connections as well: this is the poller's owner
+	tired    bool    // nobody else is to wait for calls, the leader is to sleep
+	slept    bool    // the leader has slept since the last call: another reading of the clock is nothing beside that
+	worker   *Worker // the leader, if it is one
 
 	tally   tally                  // of this connection
 	refused atomic.Uint64          // calls that came to no handler
@@ -287,6 +288,23 @@ func (c *conn) takeOver(turn uint64) {
 // maxOpen is how many calls of a connection may be open. A client has one in each slot, and perhaps some that have been answered and not been counted yet; one that calls in
 // slots whose calls have not been answered would have the server start handlers without end.
 const maxOpen = 16 * wire.Slots
+
+// overlapMemory is for how many calls that are not quick a connection is taken for one whose calls overlap, since they last have.
+const overlapMemory = 32
+
+// overlap notes that a call has come while another one ran. Where calls overlap, one that may take long is not run by the leader. Where they do not, as the client waits for each
+// before it makes the next, another leader would have nothing to do but to take the CPU's time from the handler, and each call would go from one thread to the next; if a call
+// comes after all, its caller asks for relief.
+func (c *conn) overlap() { c.overlaps = overlapMemory }
+
+// overlapping reports whether calls overlap. It is asked once for each call that is not quick.
+func (c *conn) overlapping() bool {
+	if c.overlaps == 0 {
+		return false
+	}
+	c.overlaps--
+	return true
+}
 
 // opened counts a call that the leader does not run, or not any more, and ends the connection if there are too many.
 func (c *conn) opened() {

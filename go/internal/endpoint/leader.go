@@ -12,6 +12,7 @@ type leader struct {
 	call  Call  // one for all calls: a handler's pointer to it moves it to the heap
 	turn  uint64
 	leads bool // while a call is run: it leads the connection; else another leader has been started
+	slow  bool // the call is counted among its method's running ones
 	start time.Time
 	timed bool // since start
 }
@@ -90,16 +91,22 @@ func (l *leader) next() (m *method, other *conn, leads bool) {
 	return m, nil, true
 }
 
-// begin is called before the method is run. It leaves the connection to another leader if that may take long. It reports false if there is nothing more to do: the
-// call's context has ended while it waited for the server's other calls, and it has been answered.
+// begin is called before the method is run. It leaves the connection to another leader if that may take long, and calls may come meanwhile. It reports false if there is nothing
+// more to do: the call's context has ended while it waited for the server's other calls, and it has been answered.
 func (l *leader) begin(m *method) bool {
 	c := l.conn
-	free := m.reserved || c.tryStart()
-	if !free || !m.quick() {
+	free, quick := m.reserved || c.tryStart(), m.quick()
+	if c.open.Load() != 0 {
+		c.overlap()
+	}
+	l.slow = !quick || !free
+	if l.slow {
+		m.running.Add(1)
+	}
+	if !free || !quick && c.overlapping() {
 		c.flush()
 		c.workers.Add(1)
 		c.opened()
-		m.running.Add(1)
 		l.leads = false
 		go c.lead()
 		if !free && !c.start(&l.call) {
@@ -112,7 +119,7 @@ func (l *leader) begin(m *method) bool {
 		return true
 	}
 	l.leads = true
-	timed := c.untimed >= sampleEvery-1 || c.slept // before others may lead
+	timed := l.slow || c.untimed >= sampleEvery-1 || c.slept // before others may lead
 	l.takeTurn()
 	l.clock(timed)
 	return true
@@ -148,9 +155,11 @@ func (l *leader) end() bool {
 		m.took(took)
 	}
 	c.stopped(m)
+	if l.slow {
+		m.running.Add(-1)
+	}
 	if !l.leads {
 		c.tell(&l.call, took)
-		m.running.Add(-1)
 		c.callClosed()
 		return false
 	}
@@ -160,7 +169,15 @@ func (l *leader) end() bool {
 		c.callClosed()
 		return false
 	}
-	c.note(&l.call, took)
+	if !l.slow {
+		c.note(&l.call, took)
+		return true
+	}
+	c.tell(&l.call, took)
+	c.waited()
+	if c.link.Came() { // meanwhile
+		c.overlap()
+	}
 	return true
 }
 

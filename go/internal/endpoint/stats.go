@@ -79,7 +79,7 @@ func (c *conn) stats(now time.Time) (ConnectionStats, bool) {
 	}
 	used, size := c.link.ReplyMemory()
 	inFlight := int(c.open.Load())
-	if c.leading() != nil {
+	if c.leads() {
 		inFlight++
 	}
 	return ConnectionStats{
@@ -88,12 +88,18 @@ func (c *conn) stats(now time.Time) (ConnectionStats, bool) {
 	}, true
 }
 
-// leading returns the method that the leader runs, or nil.
+// leads reports whether the leader runs a call of the connection.
+func (c *conn) leads() bool { return c.turn.Load()%2 == 1 && !c.aside.Load() }
+
+// leading returns the method that the leader runs, if that is a quick one; or nil. Others are counted by their method.
 func (c *conn) leading() *method {
-	if c.turn.Load()%2 == 0 || c.aside.Load() {
+	if !c.leads() {
 		return nil
 	}
-	return c.current.Load()
+	if m := c.current.Load(); m.quick() {
+		return m
+	}
+	return nil
 }
 
 // Stats returns what the server has counted. It is safe for concurrent use.

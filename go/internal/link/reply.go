@@ -116,7 +116,9 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	reply.Status = uint32(status)
 	reply.Length = uint32(length)
 	reply.Offset = uint64(offset)
-	s.travels(length)
+	if moved := call.Length + length; moved > wire.InlineCapacity {
+		s.moved.Add(int64(moved)) // before the leader waits for what comes after this reply, if it is the one that replies
+	}
 	failpoint.Hit(failpoint.ReplyWritten)
 	// Publishes the header and the payload to Client.Await, and takes its waiting flag in the same step.
 	before := atomic.SwapUint32(&reply.Word, wire.Word(call.generation, wire.FlagDone))

@@ -35,7 +35,7 @@ type Server struct {
 	elsewhere bool
 
 	sleeping *futex.Permits // immutable
-	moved    atomic.Int64   // bytes of payloads that do not fit in their slots, both ways, since the leader last waited
+	moved    atomic.Int64   // bytes of answered requests and of their replies, if they do not fit in their slots, since the leader last waited
 
 	// Cancelled is called by the leader for a slot whose call has been taken, and given up by its caller since. Set before Next; immutable.
 	Cancelled func(slot int)
@@ -230,6 +230,26 @@ func (s *Server) between() bool {
 // Ready reports whether Next would not wait. Who calls it leads, or holds the lock under which leaders leave and come.
 func (s *Server) Ready() bool { return s.pending != 0 || s.group < wire.Slots || !s.idle() }
 
+// Came reports whether there is a call that Next would return at once. Only the leader calls it.
+func (s *Server) Came() bool {
+	s.collect() // also bits of calls that have been taken before their bits were set
+	came := s.freshIn(s.watched) || s.freshFrom(s.group)
+	for groups := s.pending; groups != 0 && !came; groups &= groups - 1 {
+		came = s.freshFrom(bits.TrailingZeros64(groups))
+	}
+	return came
+}
+
+// freshFrom reports whether there is a call that has not been taken in a slot of a group, or in one after it.
+func (s *Server) freshFrom(slot int) bool {
+	for used := s.usable(); slot < used; slot += wire.Groups {
+		if s.freshIn(slot) {
+			return true
+		}
+	}
+	return false
+}
+
 // parkAfter is how long a leader sleeps before it gives its thread back: long enough that the price of ringing over the socket, tens of
 // microseconds, is paid by one call in thousands.
 const parkAfter = 100 * time.Millisecond
@@ -388,21 +408,18 @@ func (s *Server) awake() { s.setBell(wire.BellAwake) }
 
 // idle reports whether nothing keeps the leader awake.
 func (s *Server) idle() bool {
-	word := atomic.LoadUint32(&s.segment.Request(s.watched).Word)
-	return atomic.LoadUint64(&s.doorbell.Ready) == 0 && !s.fresh(s.watched, word) && !s.interrupted.Load() && s.Err() == nil
+	return atomic.LoadUint64(&s.doorbell.Ready) == 0 && !s.freshIn(s.watched) && !s.interrupted.Load() && s.Err() == nil
+}
+
+// freshIn reports whether there is a call in a slot that has not been taken.
+func (s *Server) freshIn(slot int) bool {
+	return s.fresh(slot, atomic.LoadUint32(&s.segment.Request(slot).Word))
 }
 
 // fresh reports whether a request word announces a call that has not been taken.
 func (s *Server) fresh(slot int, word uint32) bool {
 	state := wire.State(word)
 	return wire.Generation(word) != s.taken[slot] && (state == wire.StateCall || state == wire.StateCancelled)
-}
-
-// travels counts a payload.
-func (s *Server) travels(length int) {
-	if length > wire.InlineCapacity {
-		s.moved.Add(int64(length))
-	}
 }
 
 // take takes the call in a slot if there is a new one.
@@ -433,7 +450,6 @@ func (s *Server) take(slot int, call *Call) (bool, error) {
 	call.Offset = offset
 	call.Length = int(length)
 	s.spinner.Allowance = 0
-	s.travels(int(length))
 	call.Cancelled = wire.State(word) == wire.StateCancelled
 	call.generation = generation
 	call.notify = word&wire.FlagNotify != 0
