@@ -1,4 +1,4 @@
-"""Runs a benchmark in the dashboard for some seconds, and prints what the window costs meanwhile.
+"""Runs one benchmark after the other in the dashboard for some seconds, and prints what the window costs meanwhile.
 
 ``measure_window.py SECONDS [SCREEN]``, with ``QT_QPA_PLATFORM=offscreen`` where there is no display.
 """
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
+from array import array
 from pathlib import Path
 
 from PyQt5.QtCore import QSettings, QTimer
@@ -21,15 +21,33 @@ from nanorpc.gui.bench.plan import QUICK
 from nanorpc.gui.window import Window
 
 _TICK = 5  # ms
+_LONGEST = 10_000  # ms that are told apart
 _SAMPLES = 12  # of memory, over the whole time
+
+
+class Times:
+    """How often something has taken how long. They are counted, not kept: what is measured here is memory as well."""
+
+    def __init__(self) -> None:
+        self._counts = array("Q", bytes(8 * (_LONGEST + 1)))  # by ms
+
+    def add(self, seconds: float) -> None:
+        self._counts[min(int(seconds * 1000), _LONGEST)] += 1
+
+    def __str__(self) -> str:
+        longest = max((i for i, count in enumerate(self._counts) if count), default=0)
+        total, below, p99 = sum(self._counts), 0, 0
+        while below < total * 0.99:
+            below += self._counts[p99]
+            p99 += 1
+        return f"max {longest} ms, p99 {p99} ms"
 
 
 class Heartbeat:
     """How long it takes from one tick of a timer to the next: by the clock, and of that what the window's thread has worked."""
 
     def __init__(self) -> None:
-        self.gaps: list[float] = []
-        self.worked: list[float] = []
+        self.gaps, self.worked = Times(), Times()
         self._last = (time.monotonic(), time.thread_time())
         self._timer = QTimer()
         self._timer.timeout.connect(self._tick)
@@ -37,8 +55,8 @@ class Heartbeat:
 
     def _tick(self) -> None:
         now = (time.monotonic(), time.thread_time())
-        self.gaps.append(now[0] - self._last[0])
-        self.worked.append(now[1] - self._last[1])
+        self.gaps.add(now[0] - self._last[0])
+        self.worked.add(now[1] - self._last[1])
         self._last = now
 
     def stop(self) -> None:
@@ -66,11 +84,6 @@ def resident() -> int:
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")).split()[1])
 
 
-def text_of(seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    return f"max {ordered[-1] * 1e3:.0f} ms, p99 {ordered[len(ordered) * 99 // 100] * 1e3:.1f} ms"
-
-
 def main() -> None:
     duration, screen = float(sys.argv[1]), (sys.argv[2:] or ["benchmark"])[0]
     application = QApplication([])
@@ -80,7 +93,7 @@ def main() -> None:
         window.show()
         gc.collect()
         gc.freeze()  # as the application does
-        window.benchmark.options.show_plan(replace(QUICK, rounds=1000))
+        window.benchmark.options.show_plan(QUICK)
         window.benchmark.primary()
         window.benchmark.finished.connect(lambda _: window.benchmark.primary())
         window.show_screen(screen)
@@ -107,7 +120,7 @@ def begin(window: Window, application: QApplication, duration: float) -> None:
         seconds = time.monotonic() - began
         sizes.append(resident())
         share = (cpu_of(known | own_threads()) - cpu) / seconds
-        print(f"{seconds:.0f} s. Gap of the event loop: {text_of(heartbeat.gaps)}; of that worked by its thread: {text_of(heartbeat.worked)}")
+        print(f"{seconds:.0f} s. Gap of the event loop: {heartbeat.gaps}; of that worked by its thread: {heartbeat.worked}")
         print(f"CPU of the window's threads: {share * 100:.1f} % of one")
         print("resident memory in MiB, from the start to the end: " + ", ".join(f"{size / 1024:.1f}" for size in sizes), flush=True)
         window.benchmark.finished.disconnect()
