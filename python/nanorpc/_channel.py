@@ -104,10 +104,10 @@ class Channel:
         self.stage = self._staged.memory
         checked(self.core.pycore_ClientStage(handle, self._staged.address))
         self._call = self.core.pycore_Call
-        self._exchange = self.core.exchange
         self._numbers: dict[str, int] = {}
         # Slots that no thread uses, each with the offset of its stage. Appending and popping are atomic.
         self._idle: list[tuple[Slot, int]] = []
+        self._exchange = self.core.exchanger(self._idle, self._numbers, handle)
         self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
         self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core
         self._returning = False  # slots go back to the core: there are such, or the connection is closed
@@ -127,8 +127,8 @@ class Channel:
         if _loader.forked_after_load:
             check_fork()
         deadline = 0 if timeout is None else deadline_after(timeout)
-        # See python/packaging/exchange.c.
-        got = self._exchange(self._idle, self._numbers, self.handle, method, payload, deadline)
+        exchange = self._exchange  # see python/packaging/exchange.c; called by this name, as self._exchange(...) looks for a method first
+        got = exchange(method, payload, deadline)
         if type(got) is bytes:
             if self._returning:  # after the slot is idle again: who sets it looks at the idle slots then
                 self.drop_idle()
