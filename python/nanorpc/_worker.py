@@ -32,10 +32,16 @@ def simple(method: Method, codec: Codec) -> Callable[[bytes], Any] | None:
     if method.kind == "bytes":
         return function
     assert method.signature is not None
-    decode, encode = method.signature.decode_arguments, codec.encode
+    fast, otherwise, encode = method.signature.fast, method.signature.decode_otherwise, codec.encode
 
     def run(request: bytes) -> Any:
-        args, kwargs = decode(request)
+        kwargs: Any = None
+        try:
+            args = fast[request[0]](request)
+        except Exception:  # whatever it is: the long way decides
+            args = None
+        if args is None:
+            args, kwargs = otherwise(request)
         return encode(function(*args, **kwargs) if kwargs else function(*args))
 
     return run
