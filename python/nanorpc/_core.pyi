@@ -6,12 +6,12 @@ Failures are negative numbers: see :class:`nanorpc.errors.Status`.
 from collections.abc import Callable
 from typing import Any
 
-Exchange = Callable[[str, object, int], bytes | tuple[tuple[int, int], int] | None]
+_Exchange = Callable[[str, object, int], bytes | tuple[tuple[int, int], int] | None]
 
 def GoPyInit() -> None: ...  # once, before anything else
 
 # exchange.c
-def exchanger(idle: list[tuple[int, int]], numbers: dict[str, int], client: int) -> Exchange: ...
+def exchanger(idle: list[tuple[int, int]], numbers: dict[str, int], client: int) -> _Exchange: ...
 def serve(worker: int, functions: tuple[Callable[[bytes], Any] | None, ...], mailbox: int, stage: int) -> tuple[int, Any]: ...
 
 # async.go

@@ -95,6 +95,10 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return called
 
 
+def test_c_knows_what_is_short() -> None:
+    assert core().pycore_InlineCapacity() == INLINE
+
+
 @pytest.mark.parametrize("length", [0, 1, 64, INLINE - 1, INLINE])
 def test_short_calls_are_made_in_c(client: nanorpc.Client, elsewhere: list[str], length: int) -> None:
     payload = bytes(range(length))
@@ -130,9 +134,11 @@ def test_requests_that_are_not_short_bytes(client: nanorpc.Client, elsewhere: li
 
 
 @pytest.mark.parametrize("kind", [kind for kind in REPLIES if kind != b"wrong"])
-def test_replies_of_all_kinds(client: nanorpc.Client, all_slots_are_free: AllFree, kind: bytes) -> None:
+def test_replies_of_all_kinds(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree, kind: bytes) -> None:
     for _ in range(3):
+        elsewhere.clear()
         assert client.call("one_of", kind) == bytes(REPLIES[kind] or b"")
+        assert ("_reply" in elsewhere) == (kind != b"none")
         assert client.call("same", b"x") == b"x"
     all_slots_are_free(client)
 
