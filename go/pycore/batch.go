@@ -116,14 +116,13 @@ func BatchAwait(id, address, n, deadline, replies, repliesLength int64) int64 {
 				c.PrefetchReply(int(b.slots[ahead]))
 			}
 			slot := int(b.slots[i])
-			result := awaitUntil(c, slot, w, deadline)
+			result := awaitInto(c, slot, w, deadline, memory[i*wire.InlineCapacity:][:wire.InlineCapacity])
 			switch {
 			case result == -statusPending:
 				pending = true
 				w.Deadline = 1 // the rest is only looked at
 				continue
 			case result >= 0 && result&lengthMask <= wire.InlineCapacity:
-				copy(memory[i*wire.InlineCapacity:][:result&lengthMask], c.staged(slot))
 				c.tickets[slot].Store(0)
 				over[copied] = slot
 				copied++

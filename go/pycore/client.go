@@ -174,6 +174,11 @@ func (c *client) submit(slot int, method, offset, length, deadline int64) (woke 
 	if !ok {
 		return false, -statusInvalidHandle
 	}
+	return c.publish(slot, method, offset, length, deadline)
+}
+
+// publish is submit for a request that lies in its place.
+func (c *client) publish(slot int, method, offset, length, deadline int64) (woke bool, refused int64) {
 	if refused := c.over(); refused != 0 {
 		return false, refused
 	}
@@ -282,10 +287,11 @@ func fits(c *client, slot int, offset, length int64) bool {
 }
 
 func await(c *client, slot int, deadline int64) int64 {
-	return awaitUntil(c, slot, sliced(deadline), deadline)
+	return awaitInto(c, slot, sliced(deadline), deadline, c.staged(slot))
 }
 
-func awaitUntil(c *client, slot int, w link.Wait, deadline int64) int64 {
+// awaitInto waits for a reply, and copies it to memory of Python's, of InlineCapacity at least, if it is short.
+func awaitInto(c *client, slot int, w link.Wait, deadline int64, short []byte) int64 {
 	reply, err := c.Await(slot, w)
 	switch {
 	case err != nil:
@@ -294,7 +300,7 @@ func awaitUntil(c *client, slot int, w link.Wait, deadline int64) int64 {
 		return replyStatus(reply.Status)
 	}
 	if reply.Length <= wire.InlineCapacity {
-		copy(c.staged(slot), c.Bytes(reply.Offset, reply.Length))
+		copy(short, c.Bytes(reply.Offset, reply.Length))
 		return copiedReply | int64(reply.Length)
 	}
 	return place(reply.Offset, reply.Length)

@@ -2,6 +2,7 @@
 // The Python package wraps every one of them; they are no public API.
 //
 // Objects are numbers, which each function checks. Failures are negative numbers: see the statuses. Payloads never cross: a function
-// returns a place, an offset and a length packed in one integer, and Python reads and writes there through a mapping of its own.
+// returns a place, an offset and a length packed in one integer, and Python reads and writes there through a mapping of its own. Short ones are copied from and to memory whose
+// address Python has given.
 // Functions that block return within a slice of 50 ms, so that Python can handle signals, and are called again.
 package pycore

@@ -53,6 +53,7 @@ const (
 	boxStatus             // to WorkerNext: of the reply, a wire.Status,
 	boxReplyOffset        // and its place; offset 0: it is on the stage.
 	boxReplyLength        //
+	boxMethod             // from WorkerNext: what it returns
 	boxSize
 )
 
@@ -100,8 +101,8 @@ func WorkerNext(id int64) int64 {
 		copy(w.stage, call.Request())
 		box[boxOffset] = 0
 	}
-	box[boxDeadline] = call.Deadline
-	return int64(call.Number())
+	box[boxDeadline], box[boxMethod] = call.Deadline, int64(call.Number())
+	return box[boxMethod]
 }
 
 // answer answers the call as the mailbox says. It reports false if that says something that cannot be.

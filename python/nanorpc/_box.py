@@ -7,6 +7,7 @@ DEADLINE = 3
 STATUS = 4
 REPLY_OFFSET = 5
 REPLY_LENGTH = 6
+METHOD = 7
 
 STAGED = 0
 """As an offset: the payload is on the worker's stage."""

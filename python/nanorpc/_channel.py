@@ -107,6 +107,7 @@ class Channel:
         self._numbers: dict[str, int] = {}
         # Slots that no thread uses, each with the offset of its stage. Appending and popping are atomic.
         self._idle: list[tuple[Slot, int]] = []
+        self._exchange = self.core.exchanger(self._idle, self._numbers, handle)
         self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
         self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core
         self._returning = False  # slots go back to the core: there are such, or the connection is closed
@@ -125,13 +126,23 @@ class Channel:
         """
         if _loader.forked_after_load:
             check_fork()
+        deadline = 0 if timeout is None else deadline_after(timeout)
+        exchange = self._exchange  # see python/packaging/exchange.c; called by this name, as self._exchange(...) looks for a method first
+        got = exchange(method, payload, deadline)
+        if type(got) is bytes:
+            if self._returning:  # after the slot is idle again: who sets it looks at the idle slots then
+                self.drop_idle()
+            return got
+        if got is None:
+            return self._call_otherwise(method, payload, deadline, keep)
+        entry, result = got
+        return self._conclude(entry, result, method, deadline, keep, True)
+
+    def _call_otherwise(self, method: str, payload: Buffer | Parts, deadline: int, keep: bool) -> bytes:
+        """Make any call."""
         request: Any = payload if type(payload) is bytes else plain(payload)
         length = len(request)
-        try:
-            number = self._numbers[method]
-        except KeyError:
-            number = self.number(method)
-        deadline = 0 if timeout is None else deadline_after(timeout)
+        number = self.number(method)
         try:
             slot, stage = entry = self._idle.pop()
         except IndexError:
@@ -146,6 +157,17 @@ class Channel:
                 self.stage[stage : stage + length] = request
             submitted = True
             result = self._call(self.handle, slot, number, offset, length, deadline)
+        except BaseException as error:
+            self.drop(slot)
+            if not submitted and isinstance(error, NanoRPCError):
+                error.sent = False
+            raise
+        return self._conclude(entry, result, method, deadline, keep, not offset)
+
+    def _conclude(self, entry: tuple[Slot, int], result: int, method: str, deadline: int, keep: bool, short: bool) -> bytes:
+        """Return the reply of a call that has been submitted, and give its slot back. The request may have been short, so that it lay in the slot."""
+        slot, stage = entry
+        try:
             if result < 0:
                 result = self.finish(slot, result, method, deadline)
             if result < STAGED:
@@ -157,13 +179,11 @@ class Channel:
                     kept: bytes = self.keep(slot, start, size)
                     return kept
                 reply = self.map[start : start + size]
-            if offset or result >= STAGED:
+            if result >= STAGED or not short:
                 self.core.pycore_Recycle(self.handle, slot)
-        except BaseException as error:
+        except BaseException:
             # Also a KeyboardInterrupt: the call goes on without us, and the slot is free when it has ended.
             self.drop(slot)
-            if not submitted and isinstance(error, NanoRPCError):
-                error.sent = False
             raise
         self._idle.append(entry)
         if self._returning:  # after the append: who sets it looks at the idle slots then

@@ -3,6 +3,8 @@
 The handler of a signal may raise an exception between any two steps of the interpreter: after a call has returned a slot, and before that is
 stored; and another one in the ``except`` or ``finally`` that would give it back. So what is held is not known from what has been run, but from what
 is referred to: Python ends an object that nobody has any more, in whatever way a function has ended.
+
+Within a function of C no handler runs: that of exchange.c takes an idle slot, and makes it idle again or returns it, in one step.
 """
 
 from __future__ import annotations

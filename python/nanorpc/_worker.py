@@ -32,10 +32,16 @@ def simple(method: Method, codec: Codec) -> Callable[[bytes], Any] | None:
     if method.kind == "bytes":
         return function
     assert method.signature is not None
-    decode, encode = method.signature.decode_arguments, codec.encode
+    fast, otherwise, encode = method.signature.fast, method.signature.decode_otherwise, codec.encode
 
     def run(request: bytes) -> Any:
-        args, kwargs = decode(request)
+        kwargs: Any = None
+        try:
+            args = fast[request[0]](request)
+        except Exception:  # whatever it is: the long way decides
+            args = None
+        if args is None:
+            args, kwargs = otherwise(request)
         return encode(function(*args, **kwargs) if kwargs else function(*args))
 
     return run
@@ -49,7 +55,7 @@ class Worker:
         self._methods = methods
         self._codec = codec
         self._tasks = tasks
-        self._simple = [simple(method, codec) for method in methods]
+        self._simple = tuple(simple(method, codec) for method in methods)
         self._box = array("q", bytes(8 * shared.core.pycore_BoxSize()))
         self._stage = Stage(shared.inline)  # see go/pycore, ClientStage
         self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, self._box.buffer_info()[0], self._stage.address))
@@ -57,7 +63,8 @@ class Worker:
     def run(self) -> None:
         """Run methods."""
         try:
-            self._serve()
+            while self._serve():  # in a function of its own: what it has had, which may be large, is gone while the next one waits
+                pass
         finally:
             self.close()
 
@@ -65,48 +72,61 @@ class Worker:
         """End a worker that does not run, or not any more."""
         self._shared.core.pycore_WorkerClose(self._worker)
 
-    def _serve(self) -> None:
-        shared, box, worker, simples, methods = self._shared, self._box, self._worker, self._simple, self._methods
-        next_call, segments, inline = shared.core.pycore_WorkerNext, shared.segments, shared.inline
-        reserve, segment_of, stage = shared.core.pycore_WorkerReserve, segments.of, self._stage.memory
-        while True:
-            number = next_call(worker)
-            if number < 0:
-                if self._noticed(number):
-                    continue
-                return
-            run = simples[number]
-            length = box[2]  # these are _box.LENGTH and so on: names of a module take a lookup each
-            if run is None or (length > COPIED_TO and methods[number].kind == "typed"):
-                self._run(WorkerAnswer(shared, methods[number], worker, box, stage))
-                continue
-            status = 0
-            try:
-                offset = box[1]
-                reply = run(segment_of(box[0])[offset : offset + length]) if offset else run(stage[:length])
-                if type(reply) is not bytes:
-                    reply = b"" if reply is None else plain(reply)
-            except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
-                status, reply = _box.EXCEPTION, shared.failure(error, methods[number])
-            size = len(reply)
-            if size <= inline:
-                stage[:size] = reply
-                box[4] = status
-                box[5] = 0
-                box[6] = size
-                continue
-            offset = reserve(worker, size)
+    def _serve(self) -> bool:
+        """Run methods until one is not done in the core alone; deal with that, and report whether the server goes on."""
+        try:
+            number, reply = self._shared.core.serve(self._worker, self._simple, self._box.buffer_info()[0], self._stage.address)
+        except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
+            self._fail(error, self._methods[self._box[_box.METHOD]])
+            return True
+        if number < 0:
+            return self._noticed(number)
+        method, run = self._methods[number], self._simple[number]
+        if reply is not None:
+            self._reply(reply, method)
+        elif run is None or (self._box[_box.LENGTH] > COPIED_TO and method.kind == "typed"):
+            self._run(WorkerAnswer(self._shared, method, self._worker, self._box, self._stage.memory))
+        else:
+            self._run_long(run, method)
+        return True
+
+    def _run_long(self, run: Callable[[bytes], Any], method: Method) -> None:
+        """Run a simple method with a request that does not lie on the stage."""
+        offset, length = self._box[_box.OFFSET], self._box[_box.LENGTH]
+        try:
+            reply = run(self._shared.segments.of(self._box[_box.CONNECTION])[offset : offset + length])
+        except BaseException as error:  # see _serve
+            self._fail(error, method)
+        else:
+            self._reply(reply, method)
+
+    def _reply(self, reply: Any, method: Method) -> None:
+        """Answer with what a simple method has returned."""
+        try:
+            payload = reply if type(reply) is bytes else b"" if reply is None else plain(reply)
+        except BaseException as error:  # it is nothing that can be sent
+            self._fail(error, method)
+        else:
+            self._answer(_box.REPLY, payload)
+
+    def _fail(self, error: BaseException, method: Method) -> None:
+        self._answer(_box.EXCEPTION, self._shared.failure(error, method))
+
+    def _answer(self, status: int, payload: Any) -> None:
+        """Answer, with the next call of the core."""
+        size, offset = len(payload), _box.STAGED
+        if size <= self._shared.inline:
+            self._stage.memory[:size] = payload
+        else:
+            offset = self._shared.core.pycore_WorkerReserve(self._worker, size)
             if offset < 0:  # the caller has been told
-                continue
-            segment = segment_of(box[0])
-            if isinstance(reply, Parts):
-                reply.write(memoryview(segment)[offset : offset + size])
+                return
+            segment = self._shared.segments.of(self._box[_box.CONNECTION])
+            if isinstance(payload, Parts):
+                payload.write(memoryview(segment)[offset : offset + size])
             else:
-                segment[offset : offset + size] = reply
-            del segment, reply  # which may be large, while the worker waits
-            box[4] = status
-            box[5] = offset
-            box[6] = size
+                segment[offset : offset + size] = payload
+        self._box[_box.STATUS], self._box[_box.REPLY_OFFSET], self._box[_box.REPLY_LENGTH] = status, offset, size
 
     def _noticed(self, number: int) -> bool:
         """Deal with what is no call, and report whether the server goes on."""

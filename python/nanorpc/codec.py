@@ -109,7 +109,7 @@ class Decoder:
         self._payload = _Payload()
         self._views: Any = None
         self.decode_plain = msgspec.msgpack.Decoder(type, ext_hook=self._extension, dec_hook=_converted).decode
-        """Decodes a payload without arrays and raises what msgspec raises; on any exception let :meth:`decode` decide."""
+        """Decodes a payload without arrays and raises what msgspec raises; on any exception let :meth:`decode_refused` decide."""
 
     def decode(self, payload: bytes | memoryview) -> Any:
         """Return the value in a payload. Arrays in it are read-only views of the payload, which they keep.
@@ -121,10 +121,18 @@ class Decoder:
         """
         try:
             return self.decode_plain(payload)
+        except Exception:
+            pass
+        return self.decode_refused(payload)
+
+    def decode_refused(self, payload: bytes | memoryview) -> Any:
+        """Do what :meth:`decode` does, for a payload that :attr:`decode_plain` has refused."""
+        if payload[:1] == MARKER[:1]:
+            return self.decode_part(message_pack(payload), memoryview(payload))
+        try:
+            return self.decode_plain(payload)
         except Exception as error:
-            if payload[:1] != MARKER[:1]:
-                raise _malformed(error) from error
-        return self.decode_part(message_pack(payload), memoryview(payload))
+            raise _malformed(error) from error
 
     def decode_part(self, packed: bytes | memoryview, payload: memoryview) -> Any:
         """Return the value in MessagePack that is a payload's, or a part of it. Arrays in it are views of the payload.

@@ -21,11 +21,16 @@ def decoder_of(codec: Codec, method: str, returns: Any) -> Callable[[bytes], Any
     """Return a function that makes a reply into a result of a type, and raises :class:`Incompatible` if it is none."""
     from nanorpc.codec import Malformed
 
-    decode = codec.decoder(returns).decode
+    decoder = codec.decoder(returns)
+    decode_plain, decode_refused = decoder.decode_plain, decoder.decode_refused
 
     def result(reply: bytes) -> Any:
         try:
-            return decode(reply)
+            return decode_plain(reply)
+        except Exception:  # whatever it is: the long way decides
+            pass
+        try:
+            return decode_refused(reply)
         except Malformed as error:
             if not len(reply) and returns is Any:
                 return None  # of a method without a result in a language that has such
@@ -85,7 +90,8 @@ class Method(Generic[Result]):
         if self._retries:
             return self._persist(args, kwargs)
         request = self._encode(self._tools.bind(self._name, args, kwargs) if kwargs else args)
-        return cast(Result, self._decode(self._call(self._name, request, timeout=self._timeout, keep=True)))
+        result: Result = self._decode(self._call(self._name, request, timeout=self._timeout, keep=True))
+        return result
 
     def options(self, *, timeout: float | None = None, retries: int | None = None) -> Method[Result]:
         """Return this method with other options; what is not given stays.

@@ -62,13 +62,13 @@ class Signature:
     __slots__ = (
         "_codec",
         "_context_index",
-        "_fast",
         "_named",
         "_names",
         "_types",
         "_unset",
         "context",
         "doc",
+        "fast",
         "is_async",
         "name",
         "parameters",
@@ -119,7 +119,8 @@ class Signature:
         self._codec = codec
         self._names = tuple(parameter.name for parameter in self.parameters if not parameter.keyword_only)
         self._types = tuple(types[argument] for argument in self._names)
-        self._fast: dict[int, Callable[[bytes | memoryview], Any]] = {}  # by the first byte of the payload
+        self.fast: dict[int, Callable[[bytes | memoryview], Any]] = {}
+        """Decode positional arguments, by the first byte of the payload. On any exception let :meth:`decode_otherwise` decide."""
         self._make_decoders(types)
 
     def _make_decoders(self, types: dict[str, Any]) -> None:
@@ -136,7 +137,7 @@ class Signature:
             return
         required = sum(parameter.required for parameter in self.parameters)
         for count in range(required, min(len(self._names), _FIX_MAX) + 1):
-            self._fast[_FIX_ARRAY | count] = self._decoder(count).decode_plain
+            self.fast[_FIX_ARRAY | count] = self._decoder(count).decode_plain
 
     def _decoder(self, count: int) -> Decoder:
         """Make a decoder for a list of so many arguments."""
@@ -159,10 +160,21 @@ class Signature:
         :raises BadRequest: they are not those that the function takes.
         """
         try:
-            return self._fast[payload[0]](payload), {}
+            return self.fast[payload[0]](payload), {}
         except Exception:  # whatever it is: the long way decides
             pass
-        return self._decode(payload)
+        return self.decode_otherwise(payload)
+
+    def decode_otherwise(self, payload: bytes | memoryview) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Do what :meth:`decode_arguments` does, for a payload that none of :attr:`fast` decodes."""
+        try:
+            count = _list_length(payload)
+            if count is None:
+                return (), self._decode_named(payload)
+            self._check_count(count)
+            return (self._decoder(count).decode(payload) if len(payload) else ()), {}
+        except Malformed as error:
+            raise BadRequest(self._explain(error)) from error
 
     def with_context(self, args: tuple[Any, ...], kwargs: dict[str, Any], context: Context) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return arguments with the context at its place among them. The function must want one."""
@@ -175,16 +187,6 @@ class Signature:
         """Return "parameters", "returns", "doc" and "async" as values of JSON."""
         parameters = [parameter.describe() for parameter in self.parameters]
         return {"parameters": parameters, "returns": self.returns, "doc": self.doc, "async": self.is_async}
-
-    def _decode(self, payload: bytes | memoryview) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        try:
-            count = _list_length(payload)
-            if count is None:
-                return (), self._decode_named(payload)
-            self._check_count(count)
-            return (self._decoder(count).decode(payload) if len(payload) else ()), {}
-        except Malformed as error:
-            raise BadRequest(self._explain(error)) from error
 
     def _decode_named(self, payload: bytes | memoryview) -> dict[str, Any]:
         values = self._named.decode(payload)

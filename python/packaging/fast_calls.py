@@ -15,6 +15,8 @@ _GO = re.compile(
 )
 
 _INTEGERS = """
+extern PyMethodDef exchange_functions[]; /* exchange.c */
+
 static int
 _integers(const char *name, PyObject *const *arguments, Py_ssize_t given, int64_t *integers, Py_ssize_t wanted)
 {
@@ -31,6 +33,14 @@ _integers(const char *name, PyObject *const *arguments, Py_ssize_t given, int64_
     return 1;
 }
 
+"""
+
+_MODULE = "    m = PyModule_Create(&_core_moduledef);\n"
+
+_MODULE_WITH_OURS = """    m = PyModule_Create(&_core_moduledef);
+    if (m != NULL && PyModule_AddFunctions(m, exchange_functions) < 0) {
+        Py_CLEAR(m);
+    }
 """
 
 _WRAPPER = """
@@ -55,7 +65,7 @@ class UnknownFormError(Exception):
 
 
 def rewritten(go: str, c: str) -> tuple[str, str]:
-    """Return a module's Go and C files with faster functions of integers.
+    """Return a module's Go and C files with faster functions of integers, and those of exchange.c.
 
     :raises UnknownFormError: they do not look as expected.
     """
@@ -70,6 +80,7 @@ def rewritten(go: str, c: str) -> tuple[str, str]:
             rf"\(PyCFunction\) _wrap__core_{name}, METH_KEYWORDS\|METH_VARARGS,",
             f"(PyCFunction) (void (*)(void)) _wrap__core_{name}, METH_FASTCALL,",
         )
+    c = _replaced(c, re.escape(_MODULE), _MODULE_WITH_OURS)
     first = c.find("\nPyObject *\n_wrap_")
     if first < 0:
         raise UnknownFormError("there is no function in pybindgen's C file")

@@ -64,3 +64,45 @@ print("all right")
 def test_a_slot_comes_with_the_interrupt(directory: Path, what: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, what], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "all right"), done.stderr[-3000:]
+
+
+REPLY = """
+import _thread, random, threading, time
+import nanorpc
+
+service = nanorpc.Service("replies")
+
+@service.method(raw=True)
+def pause(request: bytes) -> bytes:
+    time.sleep(float(request))
+    return request
+
+def interrupt(after):
+    time.sleep(after)
+    _thread.interrupt_main()
+
+generator = random.Random(1)
+interrupted = 0
+with nanorpc.Server(service), nanorpc.connect("replies") as client:
+    for i in range(300):
+        took = 0.05 if i % 10 == 0 else 0.001  # as long as a slice, after which the core returns without a reply; or within it
+        thread = threading.Thread(target=interrupt, args=(took + generator.uniform(-0.0005, 0.0005),))
+        try:
+            client.call("pause", b"0")
+            thread.start()
+            client.call("pause", b"%g" % took)
+            thread.join()
+            time.sleep(1)
+        except KeyboardInterrupt:
+            interrupted += 1
+        thread.join()
+    assert interrupted == 300
+    held = [client.loan("pause", 0, timeout=30) for _ in range(256)]
+    del held
+print("all right")
+"""
+
+
+def test_the_interrupt_comes_with_the_reply(directory: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", REPLY], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "all right"), done.stderr[-3000:]

@@ -1,0 +1,201 @@
+/* Short calls, with one function of C at each end. The steps are those of Channel.call and of Worker._serve, for the calls that most calls are;
+ * in bytecode they take as long as the rest of the round trip. Any other call these functions leave to Python.
+ *
+ * Both may be called from any thread that holds the interpreter's lock, and release it while they wait. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <string.h>
+
+#include "core_go.h"
+
+enum {
+    INLINE_CAPACITY = 224, /* wire.InlineCapacity, in bytes: Exchange refuses to work with less */
+    COPIED = 1,            /* copiedReply of go/pycore, in the upper half of a result: the lower half is the length */
+    STAGED = 0,            /* the offset of a payload that is on the stage */
+    REPLY = 0,             /* the status of a reply */
+};
+
+/* A worker's mailbox: the list is that of go/pycore/worker.go. */
+enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD };
+
+static int
+expect(const char *function, Py_ssize_t given, Py_ssize_t wanted)
+{
+    if (given == wanted) {
+        return 1;
+    }
+    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, by position, and got %zd", function, wanted, given);
+    return 0;
+}
+
+static int
+integer(PyObject *object, int64_t *value)
+{
+    *value = object == NULL ? -1 : PyLong_AsLongLong(object);
+    return *value != -1 || !PyErr_Occurred();
+}
+
+static int64_t
+address(const void *memory)
+{
+    return (int64_t)(intptr_t)memory;
+}
+
+/* What all calls of a client have in common is looked up once: a tuple to which the function is bound. */
+enum { IDLE, NUMBERS, CLIENT, COMMON };
+
+PyDoc_STRVAR(exchange_doc,
+"exchange(method, payload, deadline)\n\n"
+"Make a call of a short request in the last of the idle slots, and return the reply, if that is short too. The slot is idle again then. Blocks for a\n"
+"slice at most; the deadline is in ns of CLOCK_MONOTONIC, 0 for none.\n\n"
+"Return None where this cannot be: the payload is no bytes, or long, the method's number is not known, or no slot is idle. Nothing has been done then.\n"
+"Return the slot's entry and Exchange's result for a call that has not ended so: the entry is the caller's, who goes on.");
+
+static PyObject *
+exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
+{
+    PyObject *idle, *known, *payload, *entry, *reply;
+    PyThreadState *thread;
+    Py_ssize_t last;
+    int64_t client, slot, deadline, result;
+    uint64_t number;
+    char copied[INLINE_CAPACITY];
+
+    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline) || !integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
+        return NULL;
+    }
+    payload = arguments[1];
+    if (!PyBytes_CheckExact(payload) || PyBytes_GET_SIZE(payload) > INLINE_CAPACITY) {
+        Py_RETURN_NONE;
+    }
+    known = PyDict_GetItemWithError(PyTuple_GET_ITEM(common, NUMBERS), arguments[0]);
+    if (known == NULL && !PyErr_Occurred()) {
+        Py_RETURN_NONE;
+    }
+    /* Methods' numbers have 64 bits, for which this takes a tenth of the time of PyLong_AsLongLong. */
+    number = known == NULL ? (uint64_t)-1 : PyLong_AsUnsignedLongLongMask(known);
+    if (number == (uint64_t)-1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    idle = PyTuple_GET_ITEM(common, IDLE);
+    last = PyList_GET_SIZE(idle) - 1;
+    if (last < 0) {
+        Py_RETURN_NONE;
+    }
+    entry = PyList_GET_ITEM(idle, last);
+    if (!integer(PyTuple_GetItem(entry, 0), &slot)) {
+        return NULL;
+    }
+    /* From here on the slot is this thread's. Should anything fail, the entry goes, and its slot is known to be lost: see nanorpc._tickets. */
+    Py_INCREF(entry);
+    if (PyList_SetSlice(idle, last, last + 1, NULL) < 0) {
+        Py_DECREF(entry);
+        return NULL;
+    }
+    /* Bytes do not change, and the caller has them: they stay where they are without the lock. */
+    thread = PyEval_SaveThread();
+    result = pycore_Exchange(client, slot, (int64_t)number, address(PyBytes_AS_STRING(payload)), PyBytes_GET_SIZE(payload), deadline,
+                             address(copied), sizeof copied);
+    PyEval_RestoreThread(thread);
+    if (result >> 32 != COPIED) {
+        return Py_BuildValue("NL", entry, (long long)result);
+    }
+    reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
+    if (PyList_Append(idle, entry) < 0) {
+        Py_CLEAR(reply);
+    }
+    Py_DECREF(entry);
+    return reply;
+}
+
+static PyMethodDef exchange_definition = {"exchange", (PyCFunction)(void (*)(void))exchange, METH_FASTCALL, exchange_doc};
+
+PyDoc_STRVAR(exchanger_doc,
+"exchanger(idle, numbers, client)\n\n"
+"Return the function that makes short calls of a client: exchange(method, payload, deadline). Numbers are those of methods; idle has tuples that begin\n"
+"with a slot, which nobody uses: those that are in it may be taken from its end, and added there, by any thread that holds the interpreter's lock.");
+
+static PyObject *
+exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
+{
+    PyObject *common, *function;
+    int64_t client;
+
+    if (!expect("exchanger", given, COMMON) || !integer(arguments[CLIENT], &client)) {
+        return NULL;
+    }
+    if (!PyList_CheckExact(arguments[IDLE]) || !PyDict_CheckExact(arguments[NUMBERS])) {
+        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and an integer");
+        return NULL;
+    }
+    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT]);
+    if (common == NULL) {
+        return NULL;
+    }
+    function = PyCFunction_New(&exchange_definition, common);
+    Py_DECREF(common);
+    return function;
+}
+
+PyDoc_STRVAR(serve_doc,
+"serve(worker, functions, mailbox, stage)\n\n"
+"Run calls, as long as requests and replies are short, and methods have functions from bytes to bytes or None: functions has them by the methods'\n"
+"numbers, and None for the others. Blocks, without slices: see WorkerNext. Mailbox and stage are the addresses that WorkerNew got.\n\n"
+"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else than short bytes.\n"
+"Raise what a method raises. In all cases it is the caller who answers, before the next call of this.");
+
+static PyObject *
+serve(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
+{
+    PyObject *function, *request, *reply;
+    PyThreadState *thread;
+    Py_ssize_t length;
+    int64_t worker, mailbox, memory, number, *box;
+    char *stage;
+
+    if (!expect("serve", given, 4) || !integer(arguments[0], &worker) || !integer(arguments[2], &mailbox) || !integer(arguments[3], &memory)) {
+        return NULL;
+    }
+    box = (int64_t *)(intptr_t)mailbox;
+    stage = (char *)(intptr_t)memory;
+    for (;;) {
+        thread = PyEval_SaveThread();
+        number = pycore_WorkerNext(worker);
+        PyEval_RestoreThread(thread);
+        function = number < 0 ? Py_None : PyTuple_GetItem(arguments[1], (Py_ssize_t)number);
+        if (function == NULL) {
+            return NULL;
+        }
+        if (function == Py_None || box[OFFSET] != STAGED) {
+            return Py_BuildValue("LO", (long long)number, Py_None);
+        }
+        request = PyBytes_FromStringAndSize(stage, (Py_ssize_t)box[LENGTH]);
+        if (request == NULL) {
+            return NULL;
+        }
+        reply = PyObject_CallOneArg(function, request);
+        Py_DECREF(request);
+        if (reply == NULL) {
+            return NULL;
+        }
+        length = 0;
+        if (reply != Py_None) {
+            if (!PyBytes_CheckExact(reply) || PyBytes_GET_SIZE(reply) > INLINE_CAPACITY) {
+                return Py_BuildValue("LN", (long long)number, reply);
+            }
+            length = PyBytes_GET_SIZE(reply);
+            memcpy(stage, PyBytes_AS_STRING(reply), (size_t)length);
+        }
+        Py_DECREF(reply); /* before the wait: it may be the last that is left of something large */
+        box[STATUS] = REPLY;
+        box[REPLY_OFFSET] = STAGED;
+        box[REPLY_LENGTH] = length;
+    }
+}
+
+PyMethodDef exchange_functions[] = {
+    {"exchanger", (PyCFunction)(void (*)(void))exchanger, METH_FASTCALL, exchanger_doc},
+    {"serve", (PyCFunction)(void (*)(void))serve, METH_FASTCALL, serve_doc},
+    {NULL, NULL, 0, NULL},
+};

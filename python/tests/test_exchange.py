@@ -1,0 +1,286 @@
+"""Short calls, which one function of C makes at each end, and every way out of these functions."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import nanorpc
+from nanorpc._channel import Channel
+from nanorpc._loader import core
+from nanorpc._worker import Worker
+
+INLINE = 224
+AllFree = Callable[[nanorpc.Client], None]
+service = nanorpc.Service("short")
+
+
+class Bytes(bytes):
+    pass
+
+
+REPLIES: dict[bytes, Any] = {
+    b"none": None,
+    b"bytearray": bytearray(b"abc"),
+    b"own": Bytes(b"abc"),
+    b"long": bytes(INLINE + 1),
+    b"longer": memoryview(bytes(100_000)),
+    b"wrong": 3,
+}
+
+
+@service.method(raw=True)
+def same(request: bytes) -> bytes:
+    return request
+
+
+@service.method(raw=True)
+def one_of(request: bytes) -> Any:
+    return REPLIES[request]
+
+
+@service.method(raw=True)
+def leave(request: bytes) -> bytes:
+    raise SystemExit(request.decode())
+
+
+@service.method(raw=True)
+def interrupted(request: bytes) -> bytes:
+    raise KeyboardInterrupt
+
+
+@service.method(raw=True)
+def pause(request: bytes) -> bytes:
+    time.sleep(float(request))
+    return request
+
+
+@service.method
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@pytest.fixture
+def client(serve: Callable[..., nanorpc.Client]) -> nanorpc.Client:
+    client = serve(service, traceback=True)
+    client.call("same")  # now there is an idle slot, and the method's number is known
+    return client
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The functions that have dealt with a call because C has not."""
+    called: list[str] = []
+
+    def watch(owner: type, name: str) -> None:
+        function = getattr(owner, name)
+
+        def watched(*args: Any) -> Any:
+            called.append(name)
+            return function(*args)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    for name in ("_call_otherwise", "_conclude"):
+        watch(Channel, name)
+    for name in ("_run", "_run_long", "_reply", "_fail"):
+        watch(Worker, name)
+    return called
+
+
+def test_c_knows_what_is_short() -> None:
+    assert core().pycore_InlineCapacity() == INLINE
+
+
+@pytest.mark.parametrize("length", [0, 1, 64, INLINE - 1, INLINE])
+def test_short_calls_are_made_in_c(client: nanorpc.Client, elsewhere: list[str], length: int) -> None:
+    payload = bytes(range(length))
+    for _ in range(3):
+        assert client.call("same", payload) == payload
+        assert client.call("same", payload, timeout=60) == payload
+    assert elsewhere == []
+
+
+def test_so_are_those_with_types_and_those_of_clients_that_reconnect(client: nanorpc.Client, elsewhere: list[str]) -> None:
+    with nanorpc.connect("short", reconnect=1, timeout=60) as other:
+        for one in (client, other):
+
+            def calls(one: nanorpc.Client = one) -> list[Any]:
+                return [one.add(2), one.add(2, b=3), one.add.options(timeout=60, retries=1)(3), one.call("same", b"abc"), one.call("one_of", b"none")]
+
+            expected = [3, 5, 4, b"abc", b""]
+            assert calls() == expected  # asks for the names of arguments, which is long
+            elsewhere.clear()
+            assert calls() == expected
+            assert elsewhere == []
+
+
+@pytest.mark.parametrize("payload", [bytearray(b"abc"), memoryview(b"abc"), Bytes(b"abc"), bytes(INLINE + 1), bytes(5000), bytearray(5000)])
+def test_requests_that_are_not_short_bytes(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree, payload: Any) -> None:
+    for _ in range(3):
+        assert client.call("same", payload) == payload
+    assert elsewhere.count("_call_otherwise") == 3
+    elsewhere.clear()
+    assert client.call("same", b"x") == b"x"
+    assert elsewhere == []
+    all_slots_are_free(client)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in REPLIES if kind != b"wrong"])
+def test_replies_of_all_kinds(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree, kind: bytes) -> None:
+    for _ in range(3):
+        elsewhere.clear()
+        assert client.call("one_of", kind) == bytes(REPLIES[kind] or b"")
+        assert ("_reply" in elsewhere) == (kind != b"none")
+        assert client.call("same", b"x") == b"x"
+    all_slots_are_free(client)
+
+
+def test_what_methods_raise_has_their_type_and_traceback(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree) -> None:
+    for _ in range(3):
+        for method, payload, kind, line in (
+            ("leave", b"3", "SystemExit", "raise SystemExit(request.decode())"),
+            ("interrupted", b"", "KeyboardInterrupt", "raise KeyboardInterrupt"),
+            ("one_of", b"unknown", "KeyError", "return REPLIES[request]"),
+            ("one_of", b"wrong", "TypeError", "memoryview(payload)"),
+        ):
+            elsewhere.clear()
+            with pytest.raises(nanorpc.RemoteError) as raised:
+                client.call(method, payload)
+            assert (raised.value.type, {"_fail", "_conclude"} - set(elsewhere)) == (kind, set())
+            assert line in str(raised.value.traceback)
+        assert client.call("same", b"x") == b"x"
+    all_slots_are_free(client)
+
+
+def test_unknown_methods(client: nanorpc.Client, all_slots_are_free: AllFree) -> None:
+    for _ in range(3):  # from the second time on, the number is known
+        with pytest.raises(nanorpc.UnknownMethod, match="'none'"):
+            client.call("none", b"x")
+    all_slots_are_free(client)
+
+
+def test_a_timeout_that_passes(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree) -> None:
+    for timeout in (0.02, 0.12):  # within the first slice, and after it
+        assert client.call("pause", b"0") == b"0"
+        elsewhere.clear()
+        with pytest.raises(nanorpc.DeadlineExceeded, match="no reply to pause in time"):
+            client.call("pause", b"0.3", timeout=timeout)
+        assert elsewhere[0] == "_conclude"
+    assert client.call("pause", b"0.12") == b"0.12"
+    all_slots_are_free(client)
+
+
+def test_the_server_goes_during_the_call(demo: subprocess.Popen[str]) -> None:
+    with nanorpc.connect("demo") as client:
+        client.call("sleep", b"0")
+        killer = threading.Timer(0.2, demo.kill)
+        killer.start()
+        with pytest.raises(nanorpc.ServerGone) as raised:
+            client.call("sleep", b"60000")
+        assert raised.value.sent
+        with pytest.raises(nanorpc.ServerGone) as raised:
+            client.call("sleep", b"0")
+        assert not raised.value.sent
+        killer.join()
+
+
+def test_the_client_is_closed_during_the_call(client: nanorpc.Client) -> None:
+    client.call("pause", b"0")
+    closer = threading.Timer(0.1, client.close)
+    closer.start()
+    with pytest.raises(nanorpc.ClientClosed):
+        client.call("pause", b"0.5")
+    with pytest.raises(nanorpc.ClientClosed) as raised:
+        client.call("pause", b"0")
+    assert not raised.value.sent
+    closer.join()
+
+
+def test_other_threads_run_while_it_waits(client: nanorpc.Client) -> None:
+    # Each call is within C until its reply is there, which another thread of this process makes.
+    outcome: list[bytes] = []
+    client.call("pause", b"0")
+    threads = [threading.Thread(target=lambda i=i: outcome.extend(client.call("same", b"%d" % i) for _ in range(300))) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(outcome) == sorted(b"%d" % i for i in range(8) for _ in range(300))
+
+
+def test_a_request_stays_while_it_is_used(client: nanorpc.Client) -> None:
+    client.call("pause", b"0")
+    for i in range(20):
+        expected = f"0.00{i}"
+        assert client.call("pause", f"0.00{i}".encode()) == expected.encode()  # nobody but the call has these bytes
+
+
+class Odd:
+    def __hash__(self) -> int:
+        return hash("same")
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("arguments", [(), ([], {}), ([], {}, "0"), ((), {}, 0), ([], [], 0), ([], {}, None)])
+def test_wrong_use_of_exchanger(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError):
+        core().exchanger(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("entry", "arguments", "error"),
+    [
+        ((0, 0), (), TypeError),
+        ((0, 0), ("same", b""), TypeError),
+        ((0, 0), ("same", b"", None), TypeError),
+        ((0, 0), ("same", b"", 1 << 64), OverflowError),
+        ((0, 0), ([], b"", 0), TypeError),
+        ((0, 0), ("text", b"", 0), TypeError),
+        ((0, 0), (Odd(), b"", 0), ZeroDivisionError),
+        (3, ("same", b"", 0), SystemError),
+        ((), ("same", b"", 0), IndexError),
+        (("0",), ("same", b"", 0), TypeError),
+    ],
+)
+def test_wrong_use_of_exchange(entry: Any, arguments: tuple[Any, ...], error: type[Exception]) -> None:
+    idle = [entry]
+    with pytest.raises(error):
+        core().exchanger(idle, {"same": 1, "text": "1"}, 0)(*arguments)
+    assert idle == [entry]
+
+
+def test_numbers_that_are_none(client: nanorpc.Client) -> None:
+    handle = client._tools.line.channel.handle
+    for number, slot in ((0, 0), (-1, 0), (1 << 40, 0), (handle, -1), (handle, 256), (handle, 1 << 62)):
+        entry = (slot, 0)
+        assert core().exchanger([entry], {"same": 1}, number)("same", b"", 0) == (entry, -15)
+    memory = ctypes.create_string_buffer(INLINE)
+    address = ctypes.addressof(memory)
+    for request, length, reply, room in (
+        (0, 0, address, INLINE),
+        (address, -1, address, INLINE),
+        (address, INLINE + 1, address, INLINE),
+        (address, 0, 0, INLINE),
+        (address, 0, address, INLINE - 1),
+    ):
+        assert core().pycore_Exchange(handle, 0, 1, request, length, 0, reply, room) == -15
+
+
+def test_wrong_use_of_serve() -> None:
+    box = array("q", bytes(8 * core().pycore_BoxSize()))
+    memory = ctypes.create_string_buffer(INLINE)
+    addresses = box.buffer_info()[0], ctypes.addressof(memory)
+    for arguments in ((), (1, ()), ("1", (), *addresses), (1, (), "a", 0), (1, (), 0, None)):
+        with pytest.raises(TypeError):
+            core().serve(*arguments)
+    assert core().serve(0, (), *addresses) == (-15, None)
