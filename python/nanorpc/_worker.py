@@ -58,7 +58,8 @@ class Worker:
         self._simple = tuple(simple(method, codec) for method in methods)
         self._box = array("q", bytes(8 * shared.core.pycore_BoxSize()))
         self._stage = Stage(shared.inline)  # see go/pycore, ClientStage
-        self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, self._box.buffer_info()[0], self._stage.address))
+        self._addresses = self._box.buffer_info()[0], self._stage.address
+        self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, *self._addresses))
 
     def run(self) -> None:
         """Run methods."""
@@ -75,7 +76,7 @@ class Worker:
     def _serve(self) -> bool:
         """Run methods until one is not done in the core alone; deal with that, and report whether the server goes on."""
         try:
-            number, reply = self._shared.core.serve(self._worker, self._simple, self._box.buffer_info()[0], self._stage.address)
+            number, reply = self._shared.core.serve(self._worker, self._simple, *self._addresses)
         except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
             self._fail(error, self._methods[self._box[_box.METHOD]])
             return True
