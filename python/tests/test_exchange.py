@@ -90,7 +90,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name in ("_call_otherwise", "_conclude"):
         watch(Channel, name)
-    for name in ("_run", "_run_long", "_reply", "_fail"):
+    for name in ("_run", "_complete", "_fail"):
         watch(Worker, name)
     return called
 
@@ -138,7 +138,7 @@ def test_replies_of_all_kinds(client: nanorpc.Client, elsewhere: list[str], all_
     for _ in range(3):
         elsewhere.clear()
         assert client.call("one_of", kind) == bytes(REPLIES[kind] or b"")
-        assert ("_reply" in elsewhere) == (kind != b"none")
+        assert ("_complete" in elsewhere) == (kind != b"none")
         assert client.call("same", b"x") == b"x"
     all_slots_are_free(client)
 
@@ -154,7 +154,8 @@ def test_what_methods_raise_has_their_type_and_traceback(client: nanorpc.Client,
             elsewhere.clear()
             with pytest.raises(nanorpc.RemoteError) as raised:
                 client.call(method, payload)
-            assert (raised.value.type, {"_fail", "_conclude"} - set(elsewhere)) == (kind, set())
+            failed = "_complete" if payload == b"wrong" else "_fail"
+            assert (raised.value.type, {failed, "_conclude"} - set(elsewhere)) == (kind, set())
             assert line in str(raised.value.traceback)
         assert client.call("same", b"x") == b"x"
     all_slots_are_free(client)
