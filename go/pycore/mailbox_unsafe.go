@@ -13,3 +13,6 @@ func numbers(address, n int64) []int64 {
 func octets(address, n int64) []byte {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&address))), n)
 }
+
+// address returns where memory lies that is not Go's, so that it stays there: of a segment.
+func address(memory []byte) int64 { return int64(uintptr(unsafe.Pointer(unsafe.SliceData(memory)))) }

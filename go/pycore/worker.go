@@ -54,6 +54,7 @@ const (
 	boxReplyOffset        // and its place; offset 0: it is on the stage.
 	boxReplyLength        //
 	boxMethod             // from WorkerNext: what it returns
+	boxAddress            // from WorkerNext, and from WorkerReserve: where in the memory of this process the request lies, or the reply is to
 	boxSize
 )
 
@@ -100,6 +101,8 @@ func WorkerNext(id int64) int64 {
 	if call.Length <= wire.InlineCapacity {
 		copy(w.stage, call.Request())
 		box[boxOffset] = 0
+	} else {
+		box[boxAddress] = address(call.Request())
 	}
 	box[boxDeadline], box[boxMethod] = call.Deadline, int64(call.Number())
 	return box[boxMethod]
@@ -137,13 +140,18 @@ func answerable(call *endpoint.Call, status int64, reply, reserved memory) bool 
 }
 
 // WorkerReserve returns the offset for a reply of length bytes to the worker's call. If there is no room for it, or it is too large, the call has been
-// answered with that, and the status is returned.
+// answered with that, and the status is returned. The mailbox has the address then.
 func WorkerReserve(id, length int64) int64 {
 	w, ok := workers.get(id)
 	if !ok || w.call == nil {
 		return -statusInvalidHandle
 	}
-	return w.reserved.reserve(w.call, length, func() { w.call = nil })
+	call := w.call
+	offset := w.reserved.reserve(call, length, func() { w.call = nil })
+	if offset >= 0 {
+		w.box[boxAddress] = address(call.Bytes(offset, int(length)))
+	}
+	return offset
 }
 
 // WorkerCancelled returns 1 if nobody waits for the worker's call any more, else 0.

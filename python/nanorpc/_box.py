@@ -8,6 +8,7 @@ STATUS = 4
 REPLY_OFFSET = 5
 REPLY_LENGTH = 6
 METHOD = 7
+ADDRESS = 8
 
 STAGED = 0
 """As an offset: the payload is on the worker's stage."""

@@ -107,7 +107,7 @@ class Channel:
         self._numbers: dict[str, int] = {}
         # Slots that no thread uses, each with the offset of its stage. Appending and popping are atomic.
         self._idle: list[tuple[Slot, int]] = []
-        self._exchange = self.core.exchanger(self._idle, self._numbers, handle)
+        self._exchange = self.core.exchanger(self._idle, self._numbers, handle, checked(self.core.pycore_ClientAddress(handle)))
         self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
         self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core
         self._returning = False  # slots go back to the core: there are such, or the connection is closed
@@ -135,8 +135,9 @@ class Channel:
             return got
         if got is None:
             return self._call_otherwise(method, payload, deadline, keep)
+        assert type(payload) is bytes  # else nothing has been got
         entry, result = got
-        return self._conclude(entry, result, method, deadline, keep, True)
+        return self._conclude(entry, result, method, deadline, keep, len(payload) <= self.inline)
 
     def _call_otherwise(self, method: str, payload: Buffer | Parts, deadline: int, keep: bool) -> bytes:
         """Make any call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ class Worker:
         self._simple = tuple(simple(method, codec) for method in methods)
         self._box = array("q", bytes(8 * shared.core.pycore_BoxSize()))
         self._stage = Stage(shared.inline)  # see go/pycore, ClientStage
+        self._longest = tuple(COPIED_TO if method.kind == "typed" else sys.maxsize for method in methods)
         self._addresses = self._box.buffer_info()[0], self._stage.address
         self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, *self._addresses))
 
@@ -76,31 +78,27 @@ class Worker:
     def _serve(self) -> bool:
         """Run methods until one is not done in the core alone; deal with that, and report whether the server goes on."""
         try:
-            number, reply = self._shared.core.serve(self._worker, self._simple, *self._addresses)
+            number, reply = self._shared.core.serve(self._worker, self._simple, self._longest, *self._addresses)
         except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
             self._fail(error, self._methods[self._box[_box.METHOD]])
             return True
         if number < 0:
             return self._noticed(number)
-        method, run = self._methods[number], self._simple[number]
-        if reply is None and (run is None or (self._box[_box.LENGTH] > COPIED_TO and method.kind == "typed")):
+        method = self._methods[number]
+        if reply is None:
             self._run(WorkerAnswer(self._shared, method, self._worker, self._box, self._stage.memory))
         else:
-            self._complete(run, reply, method)
+            self._reply(reply, method)
         return True
 
-    def _complete(self, run: Any, reply: Any, method: Method) -> None:
-        """Answer with what a simple method has returned; or, if that is None, run it first, with a request that does not lie on the stage."""
-        box, status = self._box, _box.REPLY
+    def _reply(self, reply: Any, method: Method) -> None:
+        """Answer with what a method has returned, which is no bytes."""
         try:
-            if reply is None:
-                offset = box[_box.OFFSET]
-                reply = run(self._shared.segments.of(box[_box.CONNECTION])[offset : offset + box[_box.LENGTH]])
-            if type(reply) is not bytes:
-                reply = b"" if reply is None else plain(reply)
-        except BaseException as error:  # see _serve
-            status, reply = _box.EXCEPTION, self._shared.failure(error, method)
-        self._answer(status, reply)
+            payload = plain(reply)
+        except BaseException as error:  # it is nothing that can be sent
+            self._fail(error, method)
+        else:
+            self._answer(_box.REPLY, payload)
 
     def _fail(self, error: BaseException, method: Method) -> None:
         self._answer(_box.EXCEPTION, self._shared.failure(error, method))

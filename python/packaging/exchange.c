@@ -1,5 +1,5 @@
-/* Short calls, with one function of C at each end. The steps are those of Channel.call and of Worker._serve, for the calls that most calls are;
- * in bytecode they take as long as the rest of the round trip. Any other call these functions leave to Python.
+/* Calls with bytes, with one function of C at each end. The steps are those of Channel.call and of Worker._serve, for the calls that most calls
+ * are; in bytecode they take as long as the rest of the round trip. Any other call these functions leave to Python.
  *
  * Both may be called from any thread that holds the interpreter's lock, and release it while they wait. */
 
@@ -11,13 +11,16 @@
 
 enum {
     INLINE_CAPACITY = 224, /* wire.InlineCapacity, in bytes: Exchange refuses to work with less */
+    UNDONE = 0,            /* the result of an Exchange that has done nothing */
     COPIED = 1,            /* copiedReply of go/pycore, in the upper half of a result: the lower half is the length */
     STAGED = 0,            /* the offset of a payload that is on the stage */
     REPLY = 0,             /* the status of a reply */
+    UNIT_SHIFT = 5,        /* placeUnit of go/pycore: in the upper half of a place is the offset in units of 32 bytes */
+    KEPT_FROM = 1 << 16,   /* replies from this length on, in bytes, Python may leave where they lie: see Channel.call */
 };
 
 /* A worker's mailbox: the list is that of go/pycore/worker.go. */
-enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD };
+enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS };
 
 static int
 expect(const char *function, Py_ssize_t given, Py_ssize_t wanted)
@@ -42,14 +45,21 @@ address(const void *memory)
     return (int64_t)(intptr_t)memory;
 }
 
+static PyObject *
+bytes_at(int64_t from, int64_t length)
+{
+    return PyBytes_FromStringAndSize((const char *)(intptr_t)from, (Py_ssize_t)length);
+}
+
 /* What all calls of a client have in common is looked up once: a tuple to which the function is bound. */
-enum { IDLE, NUMBERS, CLIENT, COMMON };
+enum { IDLE, NUMBERS, CLIENT, SEGMENT, COMMON };
 
 PyDoc_STRVAR(exchange_doc,
 "exchange(method, payload, deadline)\n\n"
-"Make a call of a short request in the last of the idle slots, and return the reply, if that is short too. The slot is idle again then. Blocks for a\n"
-"slice at most; the deadline is in ns of CLOCK_MONOTONIC, 0 for none.\n\n"
-"Return None where this cannot be: the payload is no bytes, or long, the method's number is not known, or no slot is idle. Nothing has been done then.\n"
+"Make a call in the last of the idle slots, and return the reply, if that has less than 64 KiB. The slot is idle again then. Blocks for a slice at\n"
+"most; the deadline is in ns of CLOCK_MONOTONIC, 0 for none.\n\n"
+"Return None where this cannot be: the payload is no bytes, the method's number is not known, no slot is idle, or there is no room for the request, now\n"
+"or ever. Nothing has been done then.\n"
 "Return the slot's entry and Exchange's result for a call that has not ended so: the entry is the caller's, who goes on.");
 
 static PyObject *
@@ -58,15 +68,16 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
     PyObject *idle, *known, *payload, *entry, *reply;
     PyThreadState *thread;
     Py_ssize_t last;
-    int64_t client, slot, deadline, result;
+    int64_t client, segment, slot, deadline, result;
     uint64_t number;
     char copied[INLINE_CAPACITY];
 
-    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline) || !integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
+    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline) || !integer(PyTuple_GET_ITEM(common, CLIENT), &client)
+        || !integer(PyTuple_GET_ITEM(common, SEGMENT), &segment)) {
         return NULL;
     }
     payload = arguments[1];
-    if (!PyBytes_CheckExact(payload) || PyBytes_GET_SIZE(payload) > INLINE_CAPACITY) {
+    if (!PyBytes_CheckExact(payload)) {
         Py_RETURN_NONE;
     }
     known = PyDict_GetItemWithError(PyTuple_GET_ITEM(common, NUMBERS), arguments[0]);
@@ -98,10 +109,17 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
     result = pycore_Exchange(client, slot, (int64_t)number, address(PyBytes_AS_STRING(payload)), PyBytes_GET_SIZE(payload), deadline,
                              address(copied), sizeof copied);
     PyEval_RestoreThread(thread);
-    if (result >> 32 != COPIED) {
+    if (result >> 32 == COPIED) {
+        reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
+    } else if (result > 0 && (result & UINT32_MAX) < KEPT_FROM) {
+        /* The segment stays mapped while the slot is held. */
+        reply = bytes_at(segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
+        pycore_Recycle(client, slot);
+    } else if (result == UNDONE) {
+        reply = Py_NewRef(Py_None);
+    } else {
         return Py_BuildValue("NL", entry, (long long)result);
     }
-    reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
     if (PyList_Append(idle, entry) < 0) {
         Py_CLEAR(reply);
     }
@@ -112,24 +130,25 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
 static PyMethodDef exchange_definition = {"exchange", (PyCFunction)(void (*)(void))exchange, METH_FASTCALL, exchange_doc};
 
 PyDoc_STRVAR(exchanger_doc,
-"exchanger(idle, numbers, client)\n\n"
-"Return the function that makes short calls of a client: exchange(method, payload, deadline). Numbers are those of methods; idle has tuples that begin\n"
-"with a slot, which nobody uses: those that are in it may be taken from its end, and added there, by any thread that holds the interpreter's lock.");
+"exchanger(idle, numbers, client, segment)\n\n"
+"Return the function that makes calls of a client with bytes: exchange(method, payload, deadline). Numbers are those of methods; idle has tuples that\n"
+"begin with a slot, which nobody uses: those that are in it may be taken from its end, and added there, by any thread that holds the interpreter's\n"
+"lock. The segment's address is ClientAddress.");
 
 static PyObject *
 exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
     PyObject *common, *function;
-    int64_t client;
+    int64_t number;
 
-    if (!expect("exchanger", given, COMMON) || !integer(arguments[CLIENT], &client)) {
+    if (!expect("exchanger", given, COMMON) || !integer(arguments[CLIENT], &number) || !integer(arguments[SEGMENT], &number)) {
         return NULL;
     }
     if (!PyList_CheckExact(arguments[IDLE]) || !PyDict_CheckExact(arguments[NUMBERS])) {
-        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and an integer");
+        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and two integers");
         return NULL;
     }
-    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT]);
+    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT], arguments[SEGMENT]);
     if (common == NULL) {
         return NULL;
     }
@@ -139,22 +158,60 @@ exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t gi
 }
 
 PyDoc_STRVAR(serve_doc,
-"serve(worker, functions, mailbox, stage)\n\n"
-"Run calls, as long as requests and replies are short, and methods have functions from bytes to bytes or None: functions has them by the methods'\n"
-"numbers, and None for the others. Blocks, without slices: see WorkerNext. Mailbox and stage are the addresses that WorkerNew got.\n\n"
-"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else than short bytes.\n"
+"serve(worker, functions, longest, mailbox, stage)\n\n"
+"Run calls, as long as methods have functions from bytes to bytes or None: functions has them by the methods' numbers, and None for the others;\n"
+"longest has the length of the longest request that is copied for them. Blocks, without slices: see WorkerNext. Mailbox and stage are the addresses\n"
+"that WorkerNew got.\n\n"
+"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else than bytes.\n"
 "Raise what a method raises. In all cases it is the caller who answers, before the next call of this.");
+
+/* Make the bytes of the request that WorkerNext has told of; or None, with a new reference too, if it is not to be copied. */
+static PyObject *
+request_of(const int64_t *box, const char *stage, PyObject *longest)
+{
+    int64_t most;
+
+    if (box[OFFSET] == STAGED) {
+        return PyBytes_FromStringAndSize(stage, (Py_ssize_t)box[LENGTH]);
+    }
+    if (!integer(PyTuple_GetItem(longest, (Py_ssize_t)box[METHOD]), &most)) {
+        return NULL;
+    }
+    return box[LENGTH] <= most ? bytes_at(box[ADDRESS], box[LENGTH]) : Py_NewRef(Py_None);
+}
+
+/* Leave the reply to WorkerNext, with what says where it lies, unless there is no room for it: then the caller has been told. */
+static void
+leave(int64_t worker, int64_t *box, char *stage, PyObject *reply)
+{
+    PyThreadState *thread;
+    Py_ssize_t length = PyBytes_GET_SIZE(reply);
+    int64_t offset = STAGED;
+
+    if (length > INLINE_CAPACITY) {
+        thread = PyEval_SaveThread(); /* there may be no room for a while */
+        offset = pycore_WorkerReserve(worker, length);
+        PyEval_RestoreThread(thread);
+        if (offset < 0) {
+            return;
+        }
+        stage = (char *)(intptr_t)box[ADDRESS];
+    }
+    memcpy(stage, PyBytes_AS_STRING(reply), (size_t)length);
+    box[STATUS] = REPLY;
+    box[REPLY_OFFSET] = offset;
+    box[REPLY_LENGTH] = length;
+}
 
 static PyObject *
 serve(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
     PyObject *function, *request, *reply;
     PyThreadState *thread;
-    Py_ssize_t length;
     int64_t worker, mailbox, memory, number, *box;
     char *stage;
 
-    if (!expect("serve", given, 4) || !integer(arguments[0], &worker) || !integer(arguments[2], &mailbox) || !integer(arguments[3], &memory)) {
+    if (!expect("serve", given, 5) || !integer(arguments[0], &worker) || !integer(arguments[3], &mailbox) || !integer(arguments[4], &memory)) {
         return NULL;
     }
     box = (int64_t *)(intptr_t)mailbox;
@@ -167,30 +224,27 @@ serve(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
         if (function == NULL) {
             return NULL;
         }
-        if (function == Py_None || box[OFFSET] != STAGED) {
-            return Py_BuildValue("LO", (long long)number, Py_None);
-        }
-        request = PyBytes_FromStringAndSize(stage, (Py_ssize_t)box[LENGTH]);
+        request = function == Py_None ? Py_NewRef(Py_None) : request_of(box, stage, arguments[2]);
         if (request == NULL) {
             return NULL;
         }
+        if (request == Py_None) {
+            return Py_BuildValue("LN", (long long)number, request);
+        }
         reply = PyObject_CallOneArg(function, request);
         Py_DECREF(request);
+        if (reply == Py_None) {
+            Py_DECREF(reply);
+            reply = PyBytes_FromStringAndSize(NULL, 0);
+        }
         if (reply == NULL) {
             return NULL;
         }
-        length = 0;
-        if (reply != Py_None) {
-            if (!PyBytes_CheckExact(reply) || PyBytes_GET_SIZE(reply) > INLINE_CAPACITY) {
-                return Py_BuildValue("LN", (long long)number, reply);
-            }
-            length = PyBytes_GET_SIZE(reply);
-            memcpy(stage, PyBytes_AS_STRING(reply), (size_t)length);
+        if (!PyBytes_CheckExact(reply)) {
+            return Py_BuildValue("LN", (long long)number, reply);
         }
+        leave(worker, box, stage, reply);
         Py_DECREF(reply); /* before the wait: it may be the last that is left of something large */
-        box[STATUS] = REPLY;
-        box[REPLY_OFFSET] = STAGED;
-        box[REPLY_LENGTH] = length;
     }
 }
 

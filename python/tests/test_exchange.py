@@ -1,8 +1,9 @@
-"""Short calls, which one function of C makes at each end, and every way out of these functions."""
+"""Calls with bytes, which one function of C makes at each end, and every way out of these functions."""
 
 from __future__ import annotations
 
 import ctypes
+import random
 import subprocess
 import threading
 import time
@@ -15,9 +16,10 @@ import pytest
 import nanorpc
 from nanorpc._channel import Channel
 from nanorpc._loader import core
-from nanorpc._worker import Worker
+from nanorpc._worker import COPIED_TO, Worker
 
 INLINE = 224
+KEPT = 1 << 16  # replies from this length on the client in Python reads itself
 AllFree = Callable[[nanorpc.Client], None]
 service = nanorpc.Service("short")
 
@@ -31,6 +33,7 @@ REPLIES: dict[bytes, Any] = {
     b"bytearray": bytearray(b"abc"),
     b"own": Bytes(b"abc"),
     b"long": bytes(INLINE + 1),
+    b"huge": bytes(1 << 22),
     b"longer": memoryview(bytes(100_000)),
     b"wrong": 3,
 }
@@ -39,6 +42,21 @@ REPLIES: dict[bytes, Any] = {
 @service.method(raw=True)
 def same(request: bytes) -> bytes:
     return request
+
+
+@service.method(raw=True)
+def length(request: bytes) -> bytes:
+    return b"%d" % len(request)
+
+
+@service.method(raw=True)
+def zeros(request: bytes) -> bytes:
+    return bytes(int(request))
+
+
+@service.method
+def size(text: str) -> int:
+    return len(text)
 
 
 @service.method(raw=True)
@@ -75,6 +93,14 @@ def client(serve: Callable[..., nanorpc.Client]) -> nanorpc.Client:
 
 
 @pytest.fixture
+def small(serve: Callable[..., nanorpc.Client]) -> nanorpc.Client:
+    """A client whose requests have 64 KiB of memory together, and so have their replies."""
+    client = serve(service, arena=1 << 16, max_payload=1 << 15)
+    client.call("same")
+    return client
+
+
+@pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The functions that have dealt with a call because C has not."""
     called: list[str] = []
@@ -90,7 +116,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name in ("_call_otherwise", "_conclude"):
         watch(Channel, name)
-    for name in ("_run", "_complete", "_fail"):
+    for name in ("_run", "_reply", "_fail"):
         watch(Worker, name)
     return called
 
@@ -99,13 +125,49 @@ def test_c_knows_what_is_short() -> None:
     assert core().pycore_InlineCapacity() == INLINE
 
 
-@pytest.mark.parametrize("length", [0, 1, 64, INLINE - 1, INLINE])
-def test_short_calls_are_made_in_c(client: nanorpc.Client, elsewhere: list[str], length: int) -> None:
-    payload = bytes(range(length))
+@pytest.mark.parametrize("length", [0, 1, 64, INLINE - 1, INLINE, INLINE + 1, 5000, KEPT - 1, KEPT, 1_000_000])
+def test_calls_with_bytes_are_made_in_c(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree, length: int) -> None:
+    payload = random.Random(length).randbytes(length)
+    for method in ("length", "zeros"):
+        client.call(method, b"1")  # now their numbers are known
+    elsewhere.clear()
     for _ in range(3):
         assert client.call("same", payload) == payload
         assert client.call("same", payload, timeout=60) == payload
-    assert elsewhere == []
+        assert client.call("length", payload) == b"%d" % length
+        assert client.call("zeros", b"%d" % length) == bytes(length)
+    assert set(elsewhere) == ({"_conclude"} if length >= KEPT else set())
+    all_slots_are_free(client)
+
+
+def test_methods_with_types_get_long_requests_where_they_lie(client: nanorpc.Client, elsewhere: list[str]) -> None:
+    assert client.size("") == 0
+    for length, where in ((COPIED_TO // 2, []), (COPIED_TO * 2, ["_run"])):
+        elsewhere.clear()
+        assert client.size("x" * length) == length
+        assert elsewhere == where
+
+
+def test_there_is_no_room_for_a_while(small: nanorpc.Client, elsewhere: list[str]) -> None:
+    payload = bytes(30_000)
+    assert small.call("same", payload) == payload
+    loans = [small.loan("same", 30_000) for _ in range(2)]  # all of the room for requests
+    with pytest.raises(nanorpc.DeadlineExceeded) as raised:
+        small.call("same", payload, timeout=0.05)
+    assert not raised.value.sent
+    assert elsewhere == ["_call_otherwise"]
+    threading.Timer(0.1, loans.clear).start()
+    assert small.call("same", payload, timeout=60) == payload
+
+
+def test_payloads_that_are_too_large(small: nanorpc.Client) -> None:
+    for _ in range(3):
+        with pytest.raises(nanorpc.PayloadTooLarge) as raised:
+            small.call("same", bytes(40_000))
+        assert not raised.value.sent
+        with pytest.raises(nanorpc.PayloadTooLarge):
+            small.call("one_of", b"huge")
+        assert small.call("same", bytes(32_000)) == bytes(32_000)
 
 
 def test_so_are_those_with_types_and_those_of_clients_that_reconnect(client: nanorpc.Client, elsewhere: list[str]) -> None:
@@ -122,8 +184,8 @@ def test_so_are_those_with_types_and_those_of_clients_that_reconnect(client: nan
             assert elsewhere == []
 
 
-@pytest.mark.parametrize("payload", [bytearray(b"abc"), memoryview(b"abc"), Bytes(b"abc"), bytes(INLINE + 1), bytes(5000), bytearray(5000)])
-def test_requests_that_are_not_short_bytes(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree, payload: Any) -> None:
+@pytest.mark.parametrize("payload", [bytearray(b"abc"), memoryview(b"abc"), Bytes(b"abc"), bytearray(5000)])
+def test_requests_that_are_no_bytes(client: nanorpc.Client, elsewhere: list[str], all_slots_are_free: AllFree, payload: Any) -> None:
     for _ in range(3):
         assert client.call("same", payload) == payload
     assert elsewhere.count("_call_otherwise") == 3
@@ -138,7 +200,7 @@ def test_replies_of_all_kinds(client: nanorpc.Client, elsewhere: list[str], all_
     for _ in range(3):
         elsewhere.clear()
         assert client.call("one_of", kind) == bytes(REPLIES[kind] or b"")
-        assert ("_complete" in elsewhere) == (kind != b"none")
+        assert ("_reply" in elsewhere) == (not isinstance(REPLIES[kind], bytes | None) or type(REPLIES[kind]) is Bytes)
         assert client.call("same", b"x") == b"x"
     all_slots_are_free(client)
 
@@ -154,8 +216,7 @@ def test_what_methods_raise_has_their_type_and_traceback(client: nanorpc.Client,
             elsewhere.clear()
             with pytest.raises(nanorpc.RemoteError) as raised:
                 client.call(method, payload)
-            failed = "_complete" if payload == b"wrong" else "_fail"
-            assert (raised.value.type, {failed, "_conclude"} - set(elsewhere)) == (kind, set())
+            assert (raised.value.type, {"_fail", "_conclude"} - set(elsewhere)) == (kind, set())
             assert line in str(raised.value.traceback)
         assert client.call("same", b"x") == b"x"
     all_slots_are_free(client)
@@ -232,7 +293,7 @@ class Odd:
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("arguments", [(), ([], {}), ([], {}, "0"), ((), {}, 0), ([], [], 0), ([], {}, None)])
+@pytest.mark.parametrize("arguments", [(), ([], {}, 0), ([], {}, "0", 0), ((), {}, 0, 0), ([], [], 0, 0), ([], {}, None, 0), ([], {}, 0, None)])
 def test_wrong_use_of_exchanger(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError):
         core().exchanger(*arguments)
@@ -256,7 +317,7 @@ def test_wrong_use_of_exchanger(arguments: tuple[Any, ...]) -> None:
 def test_wrong_use_of_exchange(entry: Any, arguments: tuple[Any, ...], error: type[Exception]) -> None:
     idle = [entry]
     with pytest.raises(error):
-        core().exchanger(idle, {"same": 1, "text": "1"}, 0)(*arguments)
+        core().exchanger(idle, {"same": 1, "text": "1"}, 0, 0)(*arguments)
     assert idle == [entry]
 
 
@@ -264,13 +325,12 @@ def test_numbers_that_are_none(client: nanorpc.Client) -> None:
     handle = client._tools.line.channel.handle
     for number, slot in ((0, 0), (-1, 0), (1 << 40, 0), (handle, -1), (handle, 256), (handle, 1 << 62)):
         entry = (slot, 0)
-        assert core().exchanger([entry], {"same": 1}, number)("same", b"", 0) == (entry, -15)
+        assert core().exchanger([entry], {"same": 1}, number, 0)("same", b"", 0) == (entry, -15)
     memory = ctypes.create_string_buffer(INLINE)
     address = ctypes.addressof(memory)
     for request, length, reply, room in (
         (0, 0, address, INLINE),
         (address, -1, address, INLINE),
-        (address, INLINE + 1, address, INLINE),
         (address, 0, 0, INLINE),
         (address, 0, address, INLINE - 1),
     ):
@@ -281,7 +341,7 @@ def test_wrong_use_of_serve() -> None:
     box = array("q", bytes(8 * core().pycore_BoxSize()))
     memory = ctypes.create_string_buffer(INLINE)
     addresses = box.buffer_info()[0], ctypes.addressof(memory)
-    for arguments in ((), (1, ()), ("1", (), *addresses), (1, (), "a", 0), (1, (), 0, None)):
+    for arguments in ((), (1, (), ()), ("1", (), (), *addresses), (1, (), (), "a", 0), (1, (), (), 0, None)):
         with pytest.raises(TypeError):
             core().serve(*arguments)
-    assert core().serve(0, (), *addresses) == (-15, None)
+    assert core().serve(0, (), (), *addresses) == (-15, None)

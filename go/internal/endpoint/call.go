@@ -76,7 +76,7 @@ func (c *Call) Connection() int64 { return c.conn.id }
 func (c *Call) Inline() int64 { return c.conn.link.ReplyInline(c.Call) }
 
 // Inlined returns the memory there.
-func (c *Call) Inlined() []byte { return c.conn.link.Bytes(c.Inline(), wire.InlineCapacity) }
+func (c *Call) Inlined() []byte { return c.Bytes(c.Inline(), wire.InlineCapacity) }
 
 // GivenUp reports whether the caller has given the call up, or is gone.
 func (c *Call) GivenUp() bool { return c.conn.link.Err() != nil || c.conn.ended(c.Handle()) }
@@ -125,6 +125,9 @@ func (c *Call) Allocate(length int) (offset int64, err error) {
 	return offset, err
 }
 
+// Bytes returns length bytes of the segment at an offset that Allocate has returned.
+func (c *Call) Bytes(offset int64, length int) []byte { return c.conn.link.Bytes(offset, length) }
+
 // Loan returns memory for a reply of length bytes, with which Finish answers the call. See link.Server.Allocate for the errors; ErrLoaned.
 func (c *Call) Loan(length int) ([]byte, error) {
 	if c.loaned {
@@ -135,7 +138,7 @@ func (c *Call) Loan(length int) ([]byte, error) {
 		return nil, err
 	}
 	c.loaned, c.offset, c.length = true, offset, length
-	return c.conn.link.Bytes(offset, length), nil
+	return c.Bytes(offset, length), nil
 }
 
 // Finish answers the call with what has been written to its Loan, or with nothing.
