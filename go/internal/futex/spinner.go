@@ -138,7 +138,7 @@ func Copying(bytes int64) int64 { return min(bytes/copiedPerNano*passes, maxAllo
 const (
 	copiedPerNano = 8            // bytes, where they do not fit in a CPU's cache
 	passes        = 2            // a reply is read and perhaps looked at, a request made and then written
-	maxAllowance  = 10 * maxSpin // ns
+	maxAllowance  = 20 * maxSpin // ns
 )
 
 // caught learns from a spin that has paid after some ns.
