@@ -90,7 +90,7 @@ func logFunctions(t *testing.T, r steps.Region) {
 // pythonVariable names the Python that has the package nanorpc.
 const pythonVariable = "NANORPC_TEST_PYTHON"
 
-// pythonCosts are those of Python's client: what is executed in the core, which is in Go, and elsewhere, in the interpreter.
+// pythonCosts are those of Python's client and server: what is executed in the core, which is Go and a little C, and elsewhere, in the interpreter.
 func pythonCosts(t *testing.T) []cost {
 	python := os.Getenv(pythonVariable)
 	if python == "" {
@@ -101,35 +101,70 @@ func pythonCosts(t *testing.T) []cost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := func(core bool) func(t *testing.T) int {
-		part := func(t *testing.T, operation string) int {
-			var inCore func(address uint64) bool
-			r := least(t, func() (regions []steps.Region) {
-				regions, inCore = stepPython(t, python, operation, 64, 5)
-				return regions
-			})
-			return r.Sum(func(address uint64) bool { return inCore(address) == core })
-		}
-		return func(t *testing.T) int { return part(t, "call") - part(t, "nothing") }
+	part := func(t *testing.T, core bool, count func() ([]steps.Region, func(uint64) bool)) int {
+		var inCore func(address uint64) bool
+		r := least(t, func() (regions []steps.Region) {
+			regions, inCore = count()
+			return regions
+		})
+		return r.Sum(func(address uint64) bool { return inCore(address) == core })
 	}
+	const size, regions = 64, 5
+	client := func(core bool) func(t *testing.T) int {
+		steps := func(t *testing.T, operation string) int {
+			return part(t, core, func() ([]steps.Region, func(uint64) bool) {
+				return stepPythonClient(t, python, operation, size, regions)
+			})
+		}
+		return func(t *testing.T) int { return steps(t, "call") - steps(t, "nothing") }
+	}
+	server := func(core bool) func(t *testing.T) int {
+		return func(t *testing.T) int {
+			return part(t, core, func() ([]steps.Region, func(uint64) bool) { return stepPythonServer(t, python, size, regions) })
+		}
+	}
+	interpreter := fmt.Sprintf("Python %s itself", strings.TrimSpace(string(version)))
 	return []cost{
-		{"Python client, 64 B, core", count(true)},
-		{fmt.Sprintf("Python client, 64 B, Python %s itself", strings.TrimSpace(string(version))), count(false)},
+		{"Python client, 64 B, core", client(true)},
+		{"Python client, 64 B, " + interpreter, client(false)},
+		{"Python server, 64 B, core", server(true)},
+		{"Python server, 64 B, " + interpreter, server(false)},
 	}
 }
 
-// stepPython is stepClient with a client in Python. inCore reports whether an address is in the core.
-func stepPython(t *testing.T, python, name string, size, n int) (regions []steps.Region, inCore func(address uint64) bool) {
+// startPython starts one end of marks.py.
+func startPython(t *testing.T, python, end, dir string) *child {
+	t.Helper()
+	return startRole(t, "", dir, withVariables("GOGC=off", "GOMAXPROCS=8", "NANORPC_DIR="+dir, "PYTHONHASHSEED=0"), func(c *exec.Cmd) {
+		c.Path, c.Args = python, []string{python, "testdata/marks.py", end, service}
+	})
+}
+
+// stepPythonClient is stepClient with a client in Python. inCore reports whether an address is in the core.
+func stepPythonClient(t *testing.T, python, name string, size, n int) (regions []steps.Region, inCore func(address uint64) bool) {
 	t.Helper()
 	regions = attempt(t, func(t *testing.T) ([]steps.Region, error) {
 		dir := t.TempDir()
 		server := startRole(t, steppedServer, dir)
-		client := startRole(t, "", dir, withVariables("GOGC=off", "GOMAXPROCS=8", "NANORPC_DIR="+dir, "PYTHONHASHSEED=0"), func(c *exec.Cmd) {
-			c.Path, c.Args = python, []string{python, "testdata/marks.py", service}
-		})
+		client := startPython(t, python, "call", dir)
 		regions, err := stepOperation(t, server, client, name, size, n)
 		if err == nil {
 			inCore = mappedFrom(t, client.Process.Pid, "/_core.")
+		}
+		return regions, err
+	})
+	return regions, inCore
+}
+
+// stepPythonServer is stepServer with a server in Python.
+func stepPythonServer(t *testing.T, python string, size, n int) (regions []steps.Region, inCore func(address uint64) bool) {
+	t.Helper()
+	regions = attempt(t, func(t *testing.T) ([]steps.Region, error) {
+		dir := t.TempDir()
+		server := startPython(t, python, "serve", dir)
+		regions, err := stepHandlers(t, server, dir, nanorpc.SpinBusy, "echo", size, n, false)
+		if err == nil {
+			inCore = mappedFrom(t, server.Process.Pid, "/_core.")
 		}
 		return regions, err
 	})

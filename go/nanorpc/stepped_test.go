@@ -78,55 +78,60 @@ func stepServer(t *testing.T, spin nanorpc.SpinPolicy, method string, size, n in
 	t.Helper()
 	return attempt(t, func(t *testing.T) ([]steps.Region, error) {
 		dir := t.TempDir()
-		server := startRole(t, steppedServer, dir, withVariables(stay...))
-		client := dial(t, nanorpc.WithDirectory(dir), nanorpc.WithSpin(spin))
-		ctx := context.Background()
-		request, reply := make([]byte, size), make([]byte, 0, size)
-		call := func(mark byte) (err error) {
-			request[0] = mark
-			reply, err = client.AppendCall(ctx, reply[:0], method, request)
-			return err
-		}
-		for range warmUp {
-			if err := call(unmarked); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := call(whoseAsk); err != nil {
+		return stepHandlers(t, startRole(t, steppedServer, dir, withVariables(stay...)), dir, spin, method, size, n, batched)
+	})
+}
+
+// stepHandlers is stepServer for a server that has been started.
+func stepHandlers(t *testing.T, server *child, dir string, spin nanorpc.SpinPolicy, method string, size, n int, batched bool) ([]steps.Region, error) {
+	t.Helper()
+	client := dial(t, nanorpc.WithDirectory(dir), nanorpc.WithSpin(spin))
+	ctx := context.Background()
+	request, reply := make([]byte, size), make([]byte, 0, size)
+	call := func(mark byte) (err error) {
+		request[0] = mark
+		reply, err = client.AppendCall(ctx, reply[:0], method, request)
+		return err
+	}
+	for range warmUp {
+		if err := call(unmarked); err != nil {
 			t.Fatal(err)
 		}
-		thread := int(binary.LittleEndian.Uint64(reply))
-		var stopped atomic.Bool
-		var caller sync.WaitGroup
-		defer caller.Wait()
-		caller.Go(func() {
-			for !stopped.Load() {
-				if call(unmarked) != nil {
-					return // the count has failed
-				}
+	}
+	if err := call(whoseAsk); err != nil {
+		t.Fatal(err)
+	}
+	thread := int(binary.LittleEndian.Uint64(reply))
+	var stopped atomic.Bool
+	var caller sync.WaitGroup
+	defer caller.Wait()
+	caller.Go(func() {
+		for !stopped.Load() {
+			if call(unmarked) != nil {
+				return // the count has failed
 			}
-			for range settled {
-				if call(unmarked) != nil {
+		}
+		for range settled {
+			if call(unmarked) != nil {
+				return
+			}
+		}
+		if !batched {
+			for range n + 1 {
+				if call(marked) != nil {
 					return
 				}
 			}
-			if !batched {
-				for range n + 1 {
-					if call(marked) != nil {
-						return
-					}
-				}
-				return
-			}
-			request[0] = marked
-			batch := client.NewBatch()
-			for range n + 1 {
-				batch.Add(method, request)
-			}
-			_ = batch.Do(ctx)
-		})
-		return steps.Count(server.Process.Pid, thread, n, func() { stopped.Store(true) })
+			return
+		}
+		request[0] = marked
+		batch := client.NewBatch()
+		for range n + 1 {
+			batch.Add(method, request)
+		}
+		_ = batch.Do(ctx)
 	})
+	return steps.Count(server.Process.Pid, thread, n, func() { stopped.Store(true) })
 }
 
 // settled is how many calls come before the first mark once all other threads stand still: the stop takes so long that the leader may have slept, and times the next call. One

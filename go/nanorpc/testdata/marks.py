@@ -1,4 +1,4 @@
-"""Calls between marks, for the test that counts the instructions of Python's client: see marks_test.go."""
+"""Calls between marks, and methods with marks, for the test that counts the instructions of Python's client and server: see marks_test.go."""
 
 import ctypes
 import gc
@@ -13,11 +13,16 @@ WARM_UP = 200
 CODE = b"\xcc\xc3"  # INT3, RET
 
 
-def code() -> mmap.mmap:
-    """Return memory with a function that executes a mark."""
+UNMARKED, MARKED, WHO_ASK = range(3)  # first bytes of requests
+
+
+def marker() -> Callable[[], None]:
+    """Return a function that executes a mark."""
     memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     memory.write(CODE)
-    return memory
+    mark = ctypes.PYFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+    mark.memory = memory  # stays as long as the function
+    return mark
 
 
 def operation(client: nanorpc.Client, name: str, size: int) -> Callable[[], object]:
@@ -27,11 +32,9 @@ def operation(client: nanorpc.Client, name: str, size: int) -> Callable[[], obje
     return {"nothing": lambda: None, "call": lambda: call("echo", request)}[name]
 
 
-def main() -> None:
+def call(service: str) -> None:
     """Do what stdin says: see callWithMarks."""
-    memory, service = code(), sys.argv[1]
-    mark = ctypes.PYFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
-    gc.disable()
+    mark = marker()
     with nanorpc.connect(service, spin="busy") as client:
         print("ready", flush=True)
         while line := sys.stdin.readline():
@@ -48,4 +51,24 @@ def main() -> None:
             mark()
 
 
-main()
+def serve(name: str) -> None:
+    """Serve methods that execute a mark when their request says so, until stdin ends: see serveWithMarks."""
+    mark = marker()
+    service = nanorpc.Service(name)
+
+    @service.method(raw=True)
+    def echo(request: bytes) -> bytes:
+        if request[0] == UNMARKED:
+            return request
+        if request[0] == WHO_ASK:
+            return threading.get_native_id().to_bytes(8, "little")
+        mark()
+        return request
+
+    with nanorpc.Server(service, spin="busy", workers=1):
+        print("ready", flush=True)
+        sys.stdin.read()
+
+
+gc.disable()
+{"call": call, "serve": serve}[sys.argv[1]](sys.argv[2])
