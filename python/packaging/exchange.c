@@ -68,12 +68,11 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
     PyObject *idle, *known, *payload, *entry, *reply;
     PyThreadState *thread;
     Py_ssize_t last;
-    int64_t client, segment, slot, deadline, result;
-    uint64_t number;
+    int64_t client, slot, deadline, result;
+    uint64_t number, segment;
     char copied[INLINE_CAPACITY];
 
-    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline) || !integer(PyTuple_GET_ITEM(common, CLIENT), &client)
-        || !integer(PyTuple_GET_ITEM(common, SEGMENT), &segment)) {
+    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline) || !integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
         return NULL;
     }
     payload = arguments[1];
@@ -84,7 +83,7 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
     if (known == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }
-    /* Methods' numbers have 64 bits, for which this takes a tenth of the time of PyLong_AsLongLong. */
+    /* Methods' numbers have 64 bits, for which this takes a tenth of the time of PyLong_AsLongLong; so it does for the segment's address below. */
     number = known == NULL ? (uint64_t)-1 : PyLong_AsUnsignedLongLongMask(known);
     if (number == (uint64_t)-1 && PyErr_Occurred()) {
         return NULL;
@@ -113,7 +112,8 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
         reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
     } else if (result > 0 && (result & UINT32_MAX) < KEPT_FROM) {
         /* The segment stays mapped while the slot is held. */
-        reply = bytes_at(segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
+        segment = PyLong_AsUnsignedLongLongMask(PyTuple_GET_ITEM(common, SEGMENT));
+        reply = bytes_at((int64_t)segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
         pycore_Recycle(client, slot);
     } else if (result == UNDONE) {
         reply = Py_NewRef(Py_None);
