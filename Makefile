@@ -76,10 +76,13 @@ test-repeat: $(VENV)/installed ## Go tests of concurrency, five times, with the 
 
 FUZZTIME ?= 30s
 
+# When the time is over, go test may take its own deadline for a failure (golang/go#75804, mended in Go 1.27). Then no input has failed.
 .PHONY: fuzz
 fuzz: $(VENV)/ready ## run each fuzz test for FUZZTIME (30s); what fails is kept in testdata
+	mkdir -p build
 	grep -rHo --include='*_test.go' 'func Fuzz[A-Za-z]*' go | sed -E 's|/[^/]*:func | |' | while read -r package name; do \
-	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$package" || exit 1; \
+	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$package" 2>&1 | tee build/fuzz.log || \
+	        { grep -qx '    context deadline exceeded' build/fuzz.log && ! grep -q 'Failing input' build/fuzz.log; } || exit 1; \
 	done
 
 .PHONY: test-python
