@@ -95,13 +95,20 @@ def main() -> None:
         gc.freeze()  # as the application does
         window.benchmark.options.show_plan(QUICK)
         window.benchmark.primary()
-        window.benchmark.finished.connect(lambda _: window.benchmark.primary())
+        window.benchmark.finished.connect(lambda record: again(window, record.state))
         window.show_screen(screen)
         threads = own_threads()
         QTimer.singleShot(2000, lambda: begin(window, application, duration))
         print(f"the {screen} screen, a benchmark runs, load of the machine {os.getloadavg()[0]:.1f}, {len(threads)} threads of Python", flush=True)
         application.exec_()
         window.close()
+
+
+def again(window: Window, state: str) -> None:
+    """Run the next benchmark, if the last one has come to its end: figures without load would be of no use."""
+    if state != "done":
+        sys.exit(f"a benchmark is {state}: what has been measured until now is not worth anything")
+    window.benchmark.primary()
 
 
 def begin(window: Window, application: QApplication, duration: float) -> None:
@@ -111,7 +118,7 @@ def begin(window: Window, application: QApplication, duration: float) -> None:
     cpu, began = cpu_of(known), time.monotonic()
     sizes = [resident()]
     sampler = QTimer()
-    sampler.timeout.connect(lambda: sizes.append(resident()))
+    sampler.timeout.connect(lambda: sizes.append(resident()) if window.benchmark.running else sys.exit("no benchmark runs"))
     sampler.start(int(duration * 1000 / _SAMPLES))
 
     def end() -> None:
