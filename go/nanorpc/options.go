@@ -26,8 +26,8 @@ type SpinPolicy int
 
 // The policies.
 const (
-	// SpinAdaptive spins for up to 50 µs, about what a sleep and a wake-up cost, up to 150 µs where that has just paid, and less where it does not
-	// pay: the default.
+	// SpinAdaptive spins for up to 50 µs, about what a sleep and a wake-up cost, up to 150 µs where that has just paid, for as long again as long payloads take the other
+	// end to copy, a millisecond at most, and less where it does not pay: the default.
 	SpinAdaptive = SpinPolicy(futex.Adaptive)
 	// SpinBusy never sleeps while it waits: a server takes one CPU per connection. For CPUs set aside for this.
 	SpinBusy = SpinPolicy(futex.Busy)

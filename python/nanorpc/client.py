@@ -49,7 +49,8 @@ def connect(
     :param directory: where services are found; else ``$NANORPC_DIR``, ``$XDG_RUNTIME_DIR/nanorpc`` or ``/tmp/nanorpc-<uid>``.
     :param timeout: how many seconds connecting may take, and each call for which nothing else is said; ``None``: 5 seconds to connect, and no
         limit for calls.
-    :param spin: ``"adaptive"`` waits for a reply by spinning for up to 50 µs, and then sleeps; ``"busy"`` never sleeps; ``"none"`` never spins.
+    :param spin: ``"adaptive"`` waits for a reply by spinning for up to 50 µs, or longer where that pays or long payloads are copied, and then sleeps;
+        ``"busy"`` never sleeps; ``"none"`` never spins.
     :param errors: the exceptions that may come back as themselves.
     :param pickle: send what MessagePack does not know by :mod:`pickle`, and unpickle what the server has sent so: only for a server that you trust.
     :param reconnect: go on with the next server when this one has gone. Calls in flight raise :class:`ServerGone` all the same, as they may have run;
