@@ -25,6 +25,7 @@ type callerCommand struct {
 	StartNS   int64   `json:"start_ns"`   // when measuring begins, on monotonic; 0: after a warm-up
 	ServerPID int     `json:"server_pid"` // of the process whose CPU time is measured beside this one's; 0: none
 	Linger    float64 `json:"linger"`     // for how many seconds calls go on when they are no longer measured
+	Connect   bool    `json:"connect"`    // only connect for calls of the size: the next command measures
 }
 
 // callerFigures is the line that a caller prints for a command: what it has measured.
@@ -51,6 +52,9 @@ type callerFigures struct {
 // together; linger, for how many seconds to go on calling, uncounted, so that none measures while others have left; and server_pid, of the
 // process whose CPU time is measured beside its own. The figures are those of a round: calls, errors, first_error, mean_ns, p50_ns, p99_ns,
 // p999_ns, calls_per_s, distribution, and client_cpu_ns and server_cpu_ns, here the sums over all calls.
+//
+// A command with the key connect, true, and the size only connects, and is answered by {"ready": true}: where servers and clients spin that may take long, and
+// several clients are to be connected before one of them begins.
 //
 // It connects at the first command, and anew when the size changes or a call has failed. In between it stays connected and does nothing, so that
 // an idle connection's cost can be seen; but to a server that spins as long as it has a connection it connects for each command.
@@ -83,7 +87,6 @@ func runCaller(ctx context.Context, argument string, stdin io.Reader, out *json.
 		if !ok {
 			break
 		}
-		var answer any
 		answer, err := c.obey(ctx, line)
 		if ctx.Err() != nil {
 			break
@@ -135,8 +138,8 @@ func newCallerProcess(argument string, transports []Transport) (*callerProcess, 
 	return &callerProcess{transport: t, params: p.Params, config: c}, nil
 }
 
-// obey measures what a line says.
-func (c *callerProcess) obey(ctx context.Context, line []byte) (*callerFigures, error) {
+// obey does what a line says, and returns the answer.
+func (c *callerProcess) obey(ctx context.Context, line []byte) (any, error) {
 	var command callerCommand
 	if err := json.Unmarshal(line, &command); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -150,11 +153,17 @@ func (c *callerProcess) obey(ctx context.Context, line []byte) (*callerFigures, 
 		}
 	}
 	config := c.config
-	config.Sizes, config.Rate, config.DurationMS = []int{command.Size}, command.Rate, int64(math.Ceil(1000*command.Duration))
+	config.Sizes, config.Rate = []int{command.Size}, command.Rate
+	if !command.Connect {
+		config.DurationMS = int64(math.Ceil(1000 * command.Duration))
+	}
 	if err := config.validateMeasuring(config.Transports); err != nil {
 		return nil, err
 	}
 	r := newRound(config, c.transport, command.Size)
+	if command.Connect {
+		return peerReport{Ready: true}, c.connect(ctx, r, command.Size)
+	}
 	r.server = command.ServerPID
 	err := c.measure(ctx, r, command)
 	if polls(c.transport, c.params.Spin) || err != nil || r.broken() {

@@ -79,6 +79,7 @@ type callerAnswer struct {
 	callerFigures
 	Distribution [][2]int64 `json:"distribution"`
 	Error        string     `json:"error"`
+	Ready        bool       `json:"ready"`
 }
 
 func (p *program) ask(command string) callerAnswer {
@@ -205,6 +206,11 @@ func TestCallerStartAndLinger(t *testing.T) {
 		got.check(t)
 		if most := int64(rate*duration) + 1; got.Calls > most {
 			t.Errorf("%d calls, want up to %d", got.Calls, most)
+		}
+	}
+	for _, c := range callers {
+		if got := c.ask(`{"size":4096,"connect":true}`); !got.Ready || got.Calls != 0 {
+			t.Errorf("told to connect: %+v", got)
 		}
 	}
 	late := fmt.Sprintf(`{"size":64,"duration":0.1,"start_ns":%d}`, start)

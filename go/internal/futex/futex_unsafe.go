@@ -26,9 +26,8 @@ func Wait(word *uint32, value uint32, deadline int64) {
 		uintptr(unsafe.Pointer(timeout)), 0, bitsetMatchAny)
 }
 
-// WaitLong is Wait for who is likely to sleep for longer than some 100 µs. It gives up this thread's P before it sleeps, as the runtime does for its own long waits. After Wait the
-// P stays with the thread until the runtime's monitor takes it, after 10 ms if nobody else wants it; until then the monitor cannot sleep and looks every 20 µs, which was about
-// half of the CPU time of a server that got 1,000 calls a second. To get a P again takes longer than to keep one, and the monitor has to be woken: too much for a short sleep.
+// WaitLong is Wait for who is likely to sleep for milliseconds, or while other goroutines want to run. It gives up this thread's P before it sleeps, as the runtime does for its own long
+// waits. After Wait the P stays with the thread until the runtime's monitor takes it, after 10 ms if nobody else wants it. See Sleeper.
 func WaitLong(word *uint32, value uint32, deadline int64) {
 	waitWithoutP(word, value, timespec(deadline))
 }

@@ -178,7 +178,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		if call.spinner.Policy != futex.Busy {
-			call.sleep(c, word, seen, w.untilRelief(asked != 0, c.relief.wait(call.roused > 0)-call.spinner.Spent))
+			c.sleepOn(&call.sleeper, word, seen, w.untilRelief(asked != 0, c.relief.wait(call.roused > 0)-call.spinner.Spent))
 		}
 		if asked == 0 && !wire.Done(atomic.LoadUint32(word), generation) {
 			asked = futex.Now()
@@ -209,16 +209,8 @@ func (c *Client) askForRelief() {
 	}
 }
 
-// sleep is sleepOn for the slot's caller, who gives up its P where the last sleep was a long one.
-func (c *call) sleep(client *Client, word *uint32, seen uint32, w Wait) {
-	w.long = c.sleepsLong
-	before := futex.Now()
-	client.sleepOn(word, seen, w)
-	c.sleepsLong = futex.Now()-before > longSleep
-}
-
 // sleepOn sleeps until the server publishes in word, which was seen with that value.
-func (c *Client) sleepOn(word *uint32, seen uint32, w Wait) {
+func (c *Client) sleepOn(s *futex.Sleeper, word *uint32, seen uint32, w Wait) {
 	c.sleepers.Add(1)
 	defer c.sleepers.Add(-1)
 	if c.Err() != nil { // after Add: Close sets the cause, then reads sleepers
@@ -228,7 +220,7 @@ func (c *Client) sleepOn(word *uint32, seen uint32, w Wait) {
 	announced := seen | wire.FlagWaiting
 	if announced == seen || atomic.CompareAndSwapUint32(word, seen, announced) {
 		failpoint.Hit(failpoint.WaitAnnounced)
-		w.sleep(word, announced, wire.FlagNudge)
+		w.sleep(s, word, announced, wire.FlagNudge)
 		failpoint.Hit(failpoint.WaitEnded)
 	}
 }

@@ -52,11 +52,11 @@ type call struct {
 	generation uint32
 	submitted  bool  // a call, the last or an earlier one
 	roused     uint8 // calls in a row, up to the last, for which the server had to be woken; at most frugalAfter
-	sleepsLong bool  // its caller's last sleep was a long one: the next one probably is
 	block      int64 // offset of the request's block in the arena, 0: none
 	sent       int64 // bytes of the last request
 	received   int64 // bytes of the last reply
 	spinner    futex.Spinner
+	sleeper    futex.Sleeper
 	_          [64]byte // callers in different slots do not share a line
 }
 

@@ -16,6 +16,7 @@ type Notices struct {
 	client  *Client
 	bell    *wire.Doorbell
 	spinner futex.Spinner
+	sleeper futex.Sleeper
 	last    bool // the connection has ended, and what there were of notices then has been returned
 }
 
@@ -74,11 +75,11 @@ func (n *Notices) sleep() {
 	atomic.StoreUint32(&n.bell.Bell, wire.BellSleeping)
 	failpoint.Hit(failpoint.NoticeAnnounced)
 	if n.idle() {
-		Wait{}.untilRelief(false, n.client.relief.wait(false)-n.spinner.Spent).sleep(&n.bell.Bell, wire.BellSleeping, 0)
+		Wait{}.untilRelief(false, n.client.relief.wait(false)-n.spinner.Spent).sleep(&n.sleeper, &n.bell.Bell, wire.BellSleeping, 0)
 		// Whoever has woken it, with a reply or in a hurry, has changed the bell: nobody has waited for long yet.
 		if atomic.LoadUint32(&n.bell.Bell) == wire.BellSleeping && n.idle() {
 			n.client.askForRelief()
-			futex.Wait(&n.bell.Bell, wire.BellSleeping, 0)
+			n.sleeper.Sleep(&n.bell.Bell, wire.BellSleeping, 0)
 		}
 	}
 	atomic.StoreUint32(&n.bell.Bell, wire.BellAwake)

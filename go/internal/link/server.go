@@ -29,8 +29,7 @@ type Server struct {
 	bell    uint32             // what the leader last stored in the bell
 	barren  int                // times that groups were taken from the ready mask since the last call
 	spinner futex.Spinner
-	// The last sleep was a long one: the next one probably is.
-	sleepsLong bool
+	sleeper futex.Sleeper
 	// What has ended the last spin is on another connection.
 	elsewhere bool
 
@@ -254,9 +253,6 @@ func (s *Server) freshFrom(slot int) bool {
 // microseconds, is paid by one call in thousands.
 const parkAfter = 100 * time.Millisecond
 
-// longSleep is from how many ns on a sleep is a long one, for futex.WaitLong.
-const longSleep = 150_000
-
 // poll takes a call that is ready, without waiting.
 func (s *Server) poll(call *Call) (bool, error) {
 	for {
@@ -374,21 +370,15 @@ func (s *Server) sleep() (parked bool) {
 	defer s.sleepers.Add(-1)
 	s.setBell(wire.BellSleeping)
 	end := futex.Now() + int64(parkAfter)
-	wait := futex.Wait
-	if s.sleepsLong {
-		wait = futex.WaitLong
-	}
 	for s.idle() {
-		wait(&s.doorbell.Bell, wire.BellSleeping, end)
+		s.sleeper.Sleep(&s.doorbell.Bell, wire.BellSleeping, end)
 		if atomic.LoadUint32(&s.doorbell.Bell) != wire.BellSleeping {
 			break
 		}
 		if futex.Now() >= end {
-			s.sleepsLong = true
 			return s.park()
 		}
 	}
-	s.sleepsLong = futex.Now()-(end-int64(parkAfter)) > longSleep
 	s.awake()
 	return false
 }

@@ -32,7 +32,6 @@ type Wait struct {
 	Context  context.Context // ends the wait when done; may be nil
 	Deadline int64           // CLOCK_MONOTONIC in ns, 0: none
 	exact    bool            // the deadline is microseconds away
-	long     bool            // see futex.WaitLong
 }
 
 // over returns why the wait must end now, or nil.
@@ -78,9 +77,9 @@ func (a alarm) stop() {
 	}
 }
 
-// sleep waits in the kernel while *word == value. When the context ends it sets the bit nudge in the word, which the sleeper ignores, and
+// sleep waits in the kernel, by a sleeper, while *word == value. When the context ends it sets the bit nudge in the word, which the sleeper ignores, and
 // wakes it: the changed value keeps the sleeper awake if it was only about to sleep.
-func (w Wait) sleep(word *uint32, value, nudge uint32) {
+func (w Wait) sleep(s *futex.Sleeper, word *uint32, value, nudge uint32) {
 	if w.done() != nil {
 		nudged := make(chan struct{})
 		stop := context.AfterFunc(w.Context, func() {
@@ -96,11 +95,8 @@ func (w Wait) sleep(word *uint32, value, nudge uint32) {
 		}()
 	}
 	if w.exact {
-		futex.BeExact()
-	}
-	if w.long {
-		futex.WaitLong(word, value, w.Deadline)
+		s.SleepExactly(word, value, w.Deadline)
 	} else {
-		futex.Wait(word, value, w.Deadline)
+		s.Sleep(word, value, w.Deadline)
 	}
 }

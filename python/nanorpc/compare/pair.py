@@ -20,7 +20,7 @@ Measure = Callable[[int, float], Figures]
 
 _START = 60.0  # s; imports may come from a slow disk
 _SLACK = 60.0  # s, beyond a round's duration, its warm-up and its start: for the last call, which may be long
-_TOLD = 0.1  # s for each of several clients: in that time all have their command and are connected, beside others that spin on the same CPUs
+_TOLD = 0.3  # s, in which all of several clients have their command, and after a round's duration have warmed up
 _LINGER = 0.2  # s; clients end their measured part one after the other, by as much as their last calls take
 _ONCE = 0.001  # s, of calls before clients are idle
 _SETTLE = 0.5  # s, for what a library does after its last call
@@ -50,7 +50,9 @@ def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> I
         def measure(size: int, duration: float) -> Figures:
             command = {"size": size, "duration": duration, "rate": contender.rate, "server_pid": server_pid}
             if len(clients) > 1:
-                command["start_ns"] = time.monotonic_ns() + int((duration + _TOLD * len(clients)) * 1e9)
+                if contender.program:  # Python's are connected
+                    _asked(clients, {"size": size, "connect": True}, _START)
+                command["start_ns"] = time.monotonic_ns() + int((duration + _TOLD) * 1e9)
                 command["linger"] = _LINGER
             return of_all(_asked(clients, command, 3 * duration + _SLACK))
 
