@@ -31,6 +31,7 @@ def open_database(path: Path, version: int, schema: str) -> sqlite3.Connection:
         base.execute("PRAGMA foreign_keys = ON")
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
+        base.execute("PRAGMA cache_size = -256")  # KiB, of 2000: what is kept here is hardly read again
         with base:
             base.execute("BEGIN IMMEDIATE")
             (found,) = base.execute("PRAGMA user_version").fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,7 @@ class HistoryScreen(Screen):
 
     def _kept(self, record: Record) -> None:
         if self._loaded:
-            self.model.add(record)
+            self.model.add(replace(record, cases=[replace(case, distribution=[]) for case in record.cases]))  # as Store.all has them
             self._selected()
         self.kept.emit(record)
 

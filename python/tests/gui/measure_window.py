@@ -18,7 +18,7 @@ from PyQt5.QtCore import QSettings, QTimer
 from PyQt5.QtWidgets import QApplication
 
 from nanorpc.gui.bench.plan import QUICK
-from nanorpc.gui.window import Window
+from nanorpc.gui.window import SCREENS, Window
 
 _TICK = 5  # ms
 _LONGEST = 10_000  # ms that are told apart
@@ -96,7 +96,8 @@ def main() -> None:
         window.benchmark.options.show_plan(QUICK)
         window.benchmark.primary()
         window.benchmark.finished.connect(lambda record: again(window, record.state))
-        window.show_screen(screen)
+        for name in (*SCREENS, screen):  # what a screen reads when it is first shown is there, and grows if it does
+            window.show_screen(name)
         threads = own_threads()
         QTimer.singleShot(2000, lambda: begin(window, application, duration))
         print(f"the {screen} screen, a benchmark runs, load of the machine {os.getloadavg()[0]:.1f}, {len(threads)} threads of Python", flush=True)
