@@ -256,8 +256,14 @@ if argument["transport"] == "grpc":
 print(json.dumps({{"ready": True}}), flush=True)
 if argument["transport"] == "nats" and role == "caller":
     sys.exit(1)
+connected = None
 for line in sys.stdin:
     command = json.loads(line)
+    if command.get("connect"):
+        connected = command["size"]
+        print(json.dumps({{"ready": True}}), flush=True)
+        continue
+    assert connected == (command["size"] if "start_ns" in command else None)  # several are connected before one of them begins
     with open(sys.argv[0] + ".log", "a") as log:
         log.write(json.dumps({{**argument, **command}}) + "\\n")
     time.sleep(command["duration"])
