@@ -70,6 +70,18 @@ def test_real_run_is_kept(window: Window, qtbot: QtBot, directory: Path, setting
     other.close()
 
 
+def test_a_run_kept_while_the_history_is_there_is_listed_as_it_is_read_again(window: Window, screen: HistoryScreen, qtbot: QtBot) -> None:
+    window.show_screen("history")
+    qtbot.waitUntil(lambda: screen._loaded, timeout=LIMIT)
+    assert any(case.distribution for case in record().cases)
+    fill(screen, window, qtbot)
+    listed = screen.model.records
+    assert not any(case.distribution for run in listed for case in run.cases)  # most of what a run takes; the data base has them
+    screen.refresh()
+    qtbot.waitUntil(lambda: screen.model.records[0] is not listed[0], timeout=LIMIT)
+    assert [replace(run, cases=tuple(run.cases)) for run in screen.model.records] == [replace(run, cases=tuple(run.cases)) for run in listed]
+
+
 def test_notes_are_edited_in_place(window: Window, screen: HistoryScreen, qtbot: QtBot) -> None:
     fill(screen, window, qtbot)
     select(screen, 1)
