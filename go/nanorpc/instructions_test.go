@@ -101,35 +101,62 @@ func pythonCosts(t *testing.T) []cost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	part := func(t *testing.T, core bool, count func() ([]steps.Region, func(uint64) bool)) int {
-		var inCore func(address uint64) bool
-		r := least(t, func() (regions []steps.Region) {
-			regions, inCore = count()
-			return regions
-		})
-		return r.Sum(func(address uint64) bool { return inCore(address) == core })
-	}
-	const size, regions = 64, 5
-	client := func(core bool) func(t *testing.T) int {
-		steps := func(t *testing.T, operation string) int {
-			return part(t, core, func() ([]steps.Region, func(uint64) bool) {
+	interpreter := fmt.Sprintf("Python %s itself", strings.TrimSpace(string(version)))
+	client := func(name, operation string, size, regions int) []cost {
+		return halves(name, interpreter, func(t *testing.T) half {
+			done := countHalves(t, func() ([]steps.Region, func(uint64) bool) {
 				return stepPythonClient(t, python, operation, size, regions)
 			})
-		}
-		return func(t *testing.T) int { return steps(t, "call") - steps(t, "nothing") }
+			empty := countHalves(t, func() ([]steps.Region, func(uint64) bool) {
+				return stepPythonClient(t, python, "nothing", size, regions)
+			})
+			return half{done.core - empty.core, done.rest - empty.rest}
+		})
 	}
-	server := func(core bool) func(t *testing.T) int {
-		return func(t *testing.T) int {
-			return part(t, core, func() ([]steps.Region, func(uint64) bool) { return stepPythonServer(t, python, size, regions) })
-		}
+	server := func(name, method string, size, regions int) []cost {
+		return halves(name, interpreter, func(t *testing.T) half {
+			return countHalves(t, func() ([]steps.Region, func(uint64) bool) { return stepPythonServer(t, python, method, size, regions) })
+		})
 	}
-	interpreter := fmt.Sprintf("Python %s itself", strings.TrimSpace(string(version)))
+	return slices.Concat(
+		client("Python client, 64 B", "call", 64, 5),
+		client("Python client, loan of 64 KiB", "loan", 64<<10, 2),
+		server("Python server, 64 B", "echo", 64, 5),
+		server("Python server, raw, 64 KiB", "raw", 64<<10, 2),
+	)
+}
+
+// half is what is executed in the core, and elsewhere.
+type half struct{ core, rest int }
+
+// halves returns a line for each half. The second is of the steps of the first, the first time that it is asked for.
+func halves(name, rest string, count func(t *testing.T) half) []cost {
+	var left []int
 	return []cost{
-		{"Python client, 64 B, core", client(true)},
-		{"Python client, 64 B, " + interpreter, client(false)},
-		{"Python server, 64 B, core", server(true)},
-		{"Python server, 64 B, " + interpreter, server(false)},
+		{name + ", core", func(t *testing.T) int {
+			both := count(t)
+			left = []int{both.rest}
+			return both.core
+		}},
+		{name + ", " + rest, func(t *testing.T) int {
+			if len(left) == 0 {
+				left = []int{count(t).rest}
+			}
+			defer func() { left = nil }()
+			return left[0]
+		}},
 	}
+}
+
+func countHalves(t *testing.T, count func() ([]steps.Region, func(uint64) bool)) half {
+	t.Helper()
+	var inCore func(address uint64) bool
+	r := least(t, func() (regions []steps.Region) {
+		regions, inCore = count()
+		return regions
+	})
+	core := r.Sum(inCore)
+	return half{core, r.Steps - core}
 }
 
 // startPython starts one end of marks.py.
@@ -157,12 +184,12 @@ func stepPythonClient(t *testing.T, python, name string, size, n int) (regions [
 }
 
 // stepPythonServer is stepServer with a server in Python.
-func stepPythonServer(t *testing.T, python string, size, n int) (regions []steps.Region, inCore func(address uint64) bool) {
+func stepPythonServer(t *testing.T, python, method string, size, n int) (regions []steps.Region, inCore func(address uint64) bool) {
 	t.Helper()
 	regions = attempt(t, func(t *testing.T) ([]steps.Region, error) {
 		dir := t.TempDir()
 		server := startPython(t, python, "serve", dir)
-		regions, err := stepHandlers(t, server, dir, nanorpc.SpinBusy, "echo", size, n, false)
+		regions, err := stepHandlers(t, server, dir, nanorpc.SpinBusy, method, size, n, false)
 		if err == nil {
 			inCore = mappedFrom(t, server.Process.Pid, "/_core.")
 		}
@@ -213,7 +240,7 @@ func TestInstructions(t *testing.T) {
 			for n := 1; n < tries && got > limit || *update && n < 3; n++ {
 				got = min(got, c.count(t))
 			}
-			fmt.Fprintf(&table, "%-45s%12d\n", c.name, got)
+			fmt.Fprintf(&table, "%-50s%7d\n", c.name, got)
 			switch {
 			case *update:
 			case !ok:

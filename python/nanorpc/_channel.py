@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from nanorpc import _loader
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import check_fork, checked, core, forked
-from nanorpc._pin import pin
 from nanorpc._place import Directory, service_directory
 from nanorpc._segment import map_segment
 from nanorpc._stage import Stage
@@ -315,7 +314,7 @@ class Channel:
             self.reap()
             self.recover()
             result = self.core.pycore_Reserve(self.handle, slot, length, deadline)
-        return self.reserved(result, length)
+        return result if result >= 0 else self.reserved(result, length)
 
     def reserved(self, result: int, length: int) -> int:
         """Return what a Reserve of the core has returned, or raise what it means."""
@@ -387,11 +386,14 @@ class Channel:
     def keep(self, slot: Slot, start: int, length: int) -> Any:
         """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
         self._kept[slot.ticket.number] = block_size(length)
-        return pin(self.map, start, length, partial(self.drop, slot)).toreadonly()
+        return self.pinned(start, length, False, partial(self.drop, slot))
 
-    def pinned(self, offset: int, length: int, unused: Callable[[], None]) -> memoryview:
-        """Return a writable view of memory that belongs to a slot. See :func:`pin`."""
-        return pin(self.map, offset, length, unused)
+    def pinned(self, offset: int, length: int, writable: bool, unused: Callable[[], None]) -> memoryview:
+        """Return a view of memory that belongs to a slot, and call ``unused`` once the view, all that was made of it and all arrays on them are
+        gone: then, in whatever thread that happens. The map stays as long, whatever becomes of the connection.
+        """
+        view: memoryview = self.core.pin(self.map, offset, length, writable, unused)  # see python/packaging/pin.c
+        return view
 
     def release(self, entry: tuple[Slot, int]) -> None:
         """Give back a slot whose reply has been read."""

@@ -3,6 +3,7 @@
 Failures are negative numbers: see :class:`nanorpc.errors.Status`.
 """
 
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ def exchanger(idle: list[tuple[int, int]], numbers: dict[str, int], client: int,
 def serve(
     worker: int, functions: tuple[Callable[[bytes], Any] | None, ...], longest: tuple[int, ...], mailbox: int, stage: int
 ) -> tuple[int, Any]: ...
+
+# pin.c
+def pin(segment: mmap.mmap, offset: int, length: int, writable: bool, unused: Callable[[], object] | None) -> memoryview: ...
 
 # async.go
 def pycore_ClientCollect(id: int, eventfd: int) -> int: ...

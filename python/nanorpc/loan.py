@@ -68,10 +68,10 @@ class Hold:
             return
         self.channel.drop(slot)
 
-    def view(self, offset: int, length: int) -> memoryview:
-        """Return a writable view of memory that belongs to the slot."""
+    def view(self, offset: int, length: int, writable: bool) -> memoryview:
+        """Return a view of memory that belongs to the slot."""
         self._uses += 1
-        return self.channel.pinned(offset, length, self._unused)
+        return self.channel.pinned(offset, length, writable, self._unused)
 
     def copied(self, place: int) -> memoryview:
         """Return a copy of a reply. The slot is given back when there is no view of its memory."""
@@ -160,7 +160,7 @@ class Lease(Memory):
         """Return the reply at a place of a slot that is held for it."""
         if place < STAGED:  # so short that it has been copied
             return cls(hold.copied(place))
-        return cls(hold.view(*unplace(place)).toreadonly())
+        return cls(hold.view(*unplace(place), False))
 
 
 class Loan(Memory):
@@ -170,7 +170,7 @@ class Loan(Memory):
     """
 
     def __init__(self, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
-        super().__init__(hold.view(offset, length))
+        super().__init__(hold.view(offset, length, True))
         self._hold = hold
         self._method = method
         self._offset = offset

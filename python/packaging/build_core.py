@@ -1,8 +1,8 @@
 """Builds the extension module nanorpc._core from go/pycore with gopy.
 
 gopy can run the whole build, but links libpython, which an extension must not do: this does gopy's steps one by one. gopy writes a Go file of
-exported C functions and a Python script, build.py, which writes the C file of the module (with pybindgen); Go compiles both, and exchange.c, into one
-shared object.
+exported C functions and a Python script, build.py, which writes the C file of the module (with pybindgen); Go compiles both, and the C files
+beside this one, into one shared object.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from toolchain import ROOT, go_from_package, go_on_path, needed_version
 
 NAME = "core"  # gopy puts an underscore before it
 PACKAGE = "nanorpc/go/pycore"
-
-_EXCHANGE = Path(__file__).resolve().parent / "exchange.c"
 
 
 class BuildCore(build_ext):
@@ -102,7 +100,8 @@ class _Builder:
             raise CompileError(f"gopy and pybindgen are other versions than NanoRPC knows: {error}") from error
         source.write_text(go_text)
         wrappers.write_text(c_text)
-        shutil.copy(_EXCHANGE, self._work)  # not before: it includes the header
+        for file in Path(__file__).resolve().parent.glob("*.c"):  # not before: they include the header
+            shutil.copy(file, self._work)
         exports = self._work / "exports.map"
         exports.write_text(f"{{ global: PyInit__{NAME}; local: *; }};\n")
         link = f"-s -w -extldflags=-Wl,--version-script={exports}"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import nanorpc
-from nanorpc._pin import pin
+from nanorpc._loader import core
 from nanorpc.raw import Reply, Request
 
 Check = Callable[[nanorpc.Client], None]
@@ -284,9 +284,64 @@ def test_a_view_of_the_last_bytes_of_a_segment(length: int) -> None:
     segment = mmap.mmap(-1, 1 << 18)
     segment[-length:] = os.urandom(length)
     gone: list[bool] = []
-    view = pin(segment, len(segment) - length, length, lambda: gone.append(True))
+    view = core().pin(segment, len(segment) - length, length, True, lambda: gone.append(True))
     assert view == segment[-length:]
     assert len(view) == length
     del view
     gc.collect()
     assert gone
+
+
+def test_a_pin_refuses_what_does_not_lie_within_the_map() -> None:
+    segment = mmap.mmap(-1, 1 << 16)
+    gone: list[bool] = []
+    for offset, length in ((-1, 1), (0, -1), (0, (1 << 16) + 1), (1 << 16, 1), (1 << 62, 1 << 62), (1 << 70, 1)):
+        with pytest.raises(ValueError, match=r"lie within a map|cannot fit"):
+            core().pin(segment, offset, length, True, lambda: gone.append(True))
+    assert not gone  # nobody has been told of what has not been
+    assert core().pin(segment, 1 << 16, 0, False, None) == b""
+    segment.close()  # nothing holds it
+
+
+def test_a_pin_holds_its_map_and_is_read_only_where_that_was_asked_for() -> None:
+    segment = mmap.mmap(-1, 1 << 16)
+    view = core().pin(segment, 8, 8, False, None)
+    assert view.readonly
+    with pytest.raises(TypeError):
+        view[0] = 1
+    with pytest.raises(BufferError):
+        segment.close()
+    del view
+    segment.close()
+
+
+def test_what_a_pin_calls_is_called_once_also_in_a_cycle_and_with_an_exception_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = mmap.mmap(-1, 1 << 16)
+    gone: list[str] = []
+
+    class Holder:
+        def unused(self) -> None:
+            gone.append("cycle")
+
+    holder: Any = Holder()
+    holder.view = core().pin(segment, 0, 8, True, holder.unused)
+    del holder
+    assert not gone
+    gc.collect()
+    assert gone == ["cycle"]
+
+    def with_exception() -> None:
+        view = core().pin(segment, 0, 8, True, lambda: gone.append("exception"))
+        raise KeyError(view[0])
+
+    with pytest.raises(KeyError):
+        with_exception()
+    gc.collect()
+    assert gone == ["cycle", "exception"]
+
+    printed: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda unraisable: printed.append(unraisable.exc_value))
+    view = core().pin(segment, 0, 8, True, lambda: 1 // 0)
+    del view
+    assert isinstance(printed.pop(), ZeroDivisionError)
+    segment.close()

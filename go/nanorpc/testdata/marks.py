@@ -29,7 +29,16 @@ def operation(client: nanorpc.Client, name: str, size: int) -> Callable[[], obje
     """Return what is done between two marks."""
     request = bytes(size)
     call = client.call
-    return {"nothing": lambda: None, "call": lambda: call("echo", request)}[name]
+
+    def loan() -> None:
+        loan = client.loan("raw", size)
+        view = loan.view
+        view[0] = UNMARKED
+        del view
+        with loan.send() as reply:
+            assert reply.view[0] == UNMARKED
+
+    return {"nothing": lambda: None, "call": lambda: call("echo", request), "loan": loan}[name]
 
 
 def call(service: str) -> None:
@@ -64,6 +73,15 @@ def serve(name: str) -> None:
             return threading.get_native_id().to_bytes(8, "little")
         mark()
         return request
+
+    @service.method(raw=True)
+    def raw(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
+        first = request.view[0]
+        view = reply.view(len(request))
+        view[:8] = request.view[:8] if first != WHO_ASK else threading.get_native_id().to_bytes(8, "little")
+        view[-1] = request.view[-1]
+        if first == MARKED:
+            mark()
 
     with nanorpc.Server(service, spin="busy", workers=1):
         print("ready", flush=True)

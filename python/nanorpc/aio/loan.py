@@ -15,7 +15,7 @@ class Loan(Memory):
     """What is said of :class:`nanorpc.Loan` holds for it; :meth:`send` is awaited. Only the loop's thread uses it."""
 
     def __init__(self, calls: Calls, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
-        super().__init__(hold.view(offset, length))
+        super().__init__(hold.view(offset, length, True))
         self._hold = hold
         self._calls = calls
         self._method = method
