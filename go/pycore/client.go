@@ -287,7 +287,7 @@ func fits(c *client, slot int, offset, length int64) bool {
 }
 
 func await(c *client, slot int, deadline int64) int64 {
-	return awaitInto(c, slot, sliced(deadline), deadline, c.staged(slot))
+	return awaitInto(c, slot, lazily(deadline), deadline, c.staged(slot))
 }
 
 // awaitInto waits for a reply, and copies it to memory of Python's, of InlineCapacity at least, if it is short.
@@ -317,6 +317,9 @@ func sliced(deadline int64) link.Wait {
 	}
 	return link.Wait{Deadline: end}
 }
+
+// lazily is sliced, for Await alone, which reads the clock only if it has to wait for some time.
+func lazily(deadline int64) link.Wait { return link.Wait{Deadline: deadline, Slice: int64(slice)} }
 
 // pendingOr returns the status of a wait's error: pending if only the slice has ended.
 func pendingOr(err error, deadline int64) int64 {

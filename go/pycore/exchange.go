@@ -18,7 +18,7 @@ func Exchange(id, slot, method, request, length, deadline, reply, room int64) in
 	if _, refused := c.publish(int(slot), method, offset, length, deadline); refused != 0 {
 		return refused
 	}
-	result := awaitInto(c, int(slot), sliced(deadline), deadline, octets(reply, room))
+	result := awaitInto(c, int(slot), lazily(deadline), deadline, octets(reply, room))
 	if length > wire.InlineCapacity && result>>32 == copiedReply>>32 {
 		c.Recycle(int(slot))
 	}

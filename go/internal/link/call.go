@@ -159,6 +159,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			return Reply{}, err
 		}
 		if changed { // to something else than the reply: a server may do that all the time
+			w.begin()
 			if err := w.over(); err != nil {
 				return Reply{}, err
 			}
@@ -174,6 +175,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 			changed = true
 			continue
 		}
+		w.begin()
 		if err := w.over(); err != nil {
 			return Reply{}, err
 		}

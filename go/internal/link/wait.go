@@ -31,7 +31,19 @@ var (
 type Wait struct {
 	Context  context.Context // ends the wait when done; may be nil
 	Deadline int64           // CLOCK_MONOTONIC in ns, 0: none
+	Slice    int64           // for Await alone: ns after which it ends as well, from when it first reads the clock, which it need not do where the reply comes soon; 0: none
 	exact    bool            // the deadline is microseconds away
+}
+
+// begin has the slice begin, if there is one that has not.
+func (w *Wait) begin() {
+	if w.Slice == 0 {
+		return
+	}
+	if end := futex.Now() + w.Slice; w.Deadline == 0 || end < w.Deadline {
+		w.Deadline = end
+	}
+	w.Slice = 0
 }
 
 // over returns why the wait must end now, or nil.
