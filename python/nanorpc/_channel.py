@@ -109,7 +109,7 @@ class Channel:
         self._exchange = self.core.exchanger(self._idle, self._numbers, handle, checked(self.core.pycore_ClientAddress(handle)))
         self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
         self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core
-        self._returning = False  # slots go back to the core: there are such, or the connection is closed
+        self._returning = bytearray(1)  # not 0: slots go back to the core: there are such, or the connection is closed
         # Reentrant: what has kept a reply may be collected, and give its slot back, anywhere.
         self._lock = threading.RLock()  # guards _waiting, _returning and _forgotten
         self._kept: dict[int, int] = {}  # by ticket: bytes that replies take which stay where they lie
@@ -119,17 +119,24 @@ class Channel:
         self.reap: Callable[[], None] = nothing  # gives back what this thread would, were it not about to wait
         self._forgotten = False
 
+    def caller(self) -> Callable[..., bytes]:
+        """Return :meth:`call` as a function of C, which leaves to that what is no call with bytes. It keeps this object."""
+        made: Callable[..., bytes] = self.core.caller(
+            self._exchange, _loader.forked_after_load, self._returning, self.drop_idle, self._conclude, self.call
+        )
+        return made
+
     def call(self, method: str, payload: Buffer | Parts = b"", *, timeout: float | None = None, keep: bool = False) -> bytes:
         """See :meth:`Client.call`. With ``keep``, a long reply stays where it lies and is a memoryview, until that and all that is made of it are
         gone.
         """
-        if _loader.forked_after_load:
+        if _loader.forked_after_load[0]:
             check_fork()
         deadline = 0 if timeout is None else deadline_after(timeout)
         exchange = self._exchange  # see python/packaging/exchange.c; called by this name, as self._exchange(...) looks for a method first
         got = exchange(method, payload, deadline)
         if type(got) is bytes:
-            if self._returning:  # after the slot is idle again: who sets it looks at the idle slots then
+            if self._returning[0]:  # after the slot is idle again: who sets it looks at the idle slots then
                 self.drop_idle()
             return got
         if got is None:
@@ -186,7 +193,7 @@ class Channel:
             self.drop(slot)
             raise
         self._idle.append(entry)
-        if self._returning:  # after the append: who sets it looks at the idle slots then
+        if self._returning[0]:  # after the append: who sets it looks at the idle slots then
             self.drop_idle()
         return reply
 
@@ -233,7 +240,7 @@ class Channel:
         try:
             with self._lock:
                 self._waiting.add(ticket.number)
-                self._returning = True
+                self._returning[0] = True
             result = -Status.PENDING
             while result == -Status.PENDING:
                 self.reap()
@@ -253,7 +260,7 @@ class Channel:
     def _wait_over(self, ticket: int) -> None:
         with self._lock:
             self._waiting.discard(ticket)
-            self._returning = self.closed or bool(self._waiting)
+            self._returning[0] = self.closed or bool(self._waiting)
 
     def hold(self) -> Ticket:
         """Keep the connection's memory until :meth:`unhold` of what is returned, or until that is gone."""
@@ -399,7 +406,7 @@ class Channel:
         """Give back a slot whose reply has been read."""
         self.core.pycore_Recycle(self.handle, entry[0])
         self._idle.append(entry)
-        if self._returning:
+        if self._returning[0]:
             self.drop_idle()
 
     def drop(self, slot: Slot) -> None:
@@ -416,7 +423,8 @@ class Channel:
             return
         self.core.pycore_ClientClose(self.handle)  # first: an exception that ends this leaves no connection that says it is closed
         with self._lock:
-            self.closed = self._returning = True
+            self.closed = True
+            self._returning[0] = True
         self.drop_idle()
         self._forget_if_unused()
 
@@ -492,5 +500,5 @@ class _Dialling:
         return result
 
     def __del__(self, over: Callable[[], bool] = sys.is_finalizing) -> None:
-        if self._attempts and not over() and not _loader.forked_after_load:
+        if self._attempts and not over() and not _loader.forked_after_load[0]:
             deque(map(self._core.pycore_DialEnd, self._attempts), 0)  # at once, also if there is an exception of a signal's handler

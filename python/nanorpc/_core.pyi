@@ -13,6 +13,14 @@ def GoPyInit() -> None: ...  # once, before anything else
 
 # exchange.c
 def exchanger(idle: list[tuple[int, int]], numbers: dict[str, int], client: int, segment: int) -> _Exchange: ...
+def caller(
+    exchange: _Exchange,
+    forked: bytearray,
+    returning: bytearray,
+    drop_idle: Callable[[], None],
+    conclude: Callable[[tuple[int, int], int, str, int, bool, bool], bytes],
+    otherwise: Callable[..., bytes],
+) -> Callable[..., bytes]: ...
 def serve(
     worker: int, functions: tuple[Callable[[bytes], Any] | None, ...], longest: tuple[int, ...], mailbox: int, stage: int
 ) -> tuple[int, Any]: ...

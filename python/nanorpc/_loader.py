@@ -12,8 +12,8 @@ from nanorpc.errors import ForkError, NanoRPCError, exception, status_of
 
 _lock = threading.Lock()
 _core: ModuleType | None = None
-forked_after_load = False
-"""Whether this process was forked after the core was loaded."""
+forked_after_load = bytearray(1)
+"""Not 0 in a process that was forked after the core was loaded. Functions in C look at it too."""
 
 
 def core() -> Any:
@@ -27,7 +27,7 @@ def core() -> Any:
 
 def check_fork() -> None:
     """Raise :class:`ForkError` in a process that was forked after the core was loaded: Go's threads did not come along."""
-    if forked_after_load:
+    if forked_after_load[0]:
         raise ForkError(
             "NanoRPC was in use when this process was forked; its core does not survive that. Connect after the fork, or use "
             'multiprocessing.get_context("spawn") or "forkserver"'
@@ -36,7 +36,7 @@ def check_fork() -> None:
 
 def forked() -> bool:
     """Whether this process was forked after the core was loaded."""
-    return forked_after_load
+    return bool(forked_after_load[0])
 
 
 def _load() -> ModuleType:
@@ -55,8 +55,7 @@ def _load() -> ModuleType:
 
 
 def _mark_forked() -> None:
-    global forked_after_load
-    forked_after_load = True
+    forked_after_load[0] = True
 
 
 def checked(result: int) -> int:

@@ -56,7 +56,7 @@ class Tools:
 
     def __init__(self, line: Line, pickle: bool) -> None:
         self.line = line
-        self.call: Call = line.channel.call if line.patience is None else line.call
+        self.call: Call = line.channel.caller() if line.patience is None else line.call
         self._pickle = pickle
         self._codec: Codec | None = None
         self._methods: tuple[Channel, list[MethodInfo]] | None = None  # of the server at the other end of a connection

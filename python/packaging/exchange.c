@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>
+#include <time.h>
 
 #include "core_go.h"
 
@@ -63,23 +64,22 @@ PyDoc_STRVAR(exchange_doc,
 "Return the slot's entry and Exchange's result for a call that has not ended so: the entry is the caller's, who goes on.");
 
 static PyObject *
-exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
+exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadline)
 {
-    PyObject *idle, *known, *payload, *entry, *reply;
+    PyObject *idle, *known, *entry, *reply;
     PyThreadState *thread;
     Py_ssize_t last;
-    int64_t client, slot, deadline, result;
+    int64_t client, slot, result;
     uint64_t number, segment;
     char copied[INLINE_CAPACITY];
 
-    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline) || !integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
+    if (!integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
         return NULL;
     }
-    payload = arguments[1];
     if (!PyBytes_CheckExact(payload)) {
         Py_RETURN_NONE;
     }
-    known = PyDict_GetItemWithError(PyTuple_GET_ITEM(common, NUMBERS), arguments[0]);
+    known = PyDict_GetItemWithError(PyTuple_GET_ITEM(common, NUMBERS), method);
     if (known == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }
@@ -127,6 +127,17 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
     return reply;
 }
 
+static PyObject *
+exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
+{
+    int64_t deadline;
+
+    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline)) {
+        return NULL;
+    }
+    return exchanged(common, arguments[0], arguments[1], deadline);
+}
+
 static PyMethodDef exchange_definition = {"exchange", (PyCFunction)(void (*)(void))exchange, METH_FASTCALL, exchange_doc};
 
 PyDoc_STRVAR(exchanger_doc,
@@ -153,6 +164,116 @@ exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t gi
         return NULL;
     }
     function = PyCFunction_New(&exchange_definition, common);
+    Py_DECREF(common);
+    return function;
+}
+
+/* What the function that makes whole calls has beside: the tuple of the one above first. */
+enum { EXCHANGER, FORKED, RETURNING, DROP_IDLE, CONCLUDE, OTHERWISE, WHOLE };
+
+/* Read the arguments by name: keep, a bool, and the timeout, of which comes a deadline. Return 0 if there is anything else, or a timeout that is unusual. */
+static int
+options(PyObject *const *values, PyObject *names, int *keep, int64_t *deadline)
+{
+    struct timespec now;
+    PyObject *name;
+    Py_ssize_t i;
+    double timeout;
+
+    for (i = 0; names != NULL && i < PyTuple_GET_SIZE(names); i++) {
+        name = PyTuple_GET_ITEM(names, i);
+        if (PyBool_Check(values[i])) {
+            if (PyUnicode_CompareWithASCIIString(name, "keep") != 0) {
+                return 0;
+            }
+            *keep = values[i] == Py_True;
+        } else if (PyUnicode_CompareWithASCIIString(name, "timeout") != 0) {
+            return 0;
+        } else if (values[i] != Py_None) {
+            timeout = PyFloat_CheckExact(values[i]) ? PyFloat_AS_DOUBLE(values[i]) : PyLong_CheckExact(values[i]) ? PyLong_AsDouble(values[i]) : 0;
+            if (!(timeout > 1e-6 && timeout < 1e9)) {
+                PyErr_Clear(); /* of an int too large for a double */
+                return 0;
+            }
+            clock_gettime(CLOCK_MONOTONIC, &now);
+            *deadline = now.tv_sec * 1000000000LL + now.tv_nsec + (int64_t)(timeout * 1e9);
+        }
+    }
+    return 1;
+}
+
+static int
+set(PyObject *common, int flag)
+{
+    return PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, flag))[0] != 0;
+}
+
+PyDoc_STRVAR(call_doc,
+"call($self, method, payload=b'', *, timeout=None, keep=False)\n--\n\n"
+"Make a call: see nanorpc.Client.call. Those that are no exchange are left to nanorpc._channel.Channel.call.");
+
+static PyObject *
+call(PyObject *common, PyObject *const *arguments, Py_ssize_t given, PyObject *names)
+{
+    PyObject *got, *done, *concluded;
+    int64_t deadline = 0;
+    int keep = 0, is_short;
+
+    if (given != 2 || set(common, FORKED) || !options(arguments + given, names, &keep, &deadline)) {
+        return PyObject_Vectorcall(PyTuple_GET_ITEM(common, OTHERWISE), arguments, (size_t)given, names);
+    }
+    got = exchanged(PyTuple_GET_ITEM(common, EXCHANGER), arguments[0], arguments[1], deadline);
+    if (got == Py_None) {
+        Py_DECREF(got);
+        return PyObject_Vectorcall(PyTuple_GET_ITEM(common, OTHERWISE), arguments, (size_t)given, names);
+    }
+    if (got == NULL) {
+        return NULL;
+    }
+    if (PyBytes_CheckExact(got)) {
+        if (set(common, RETURNING)) { /* after the slot is idle again: who sets it looks at the idle slots then */
+            done = PyObject_CallNoArgs(PyTuple_GET_ITEM(common, DROP_IDLE));
+            if (done == NULL) {
+                Py_CLEAR(got);
+            }
+            Py_XDECREF(done);
+        }
+        return got;
+    }
+    is_short = PyBytes_GET_SIZE(arguments[1]) <= INLINE_CAPACITY;
+    concluded = PyObject_CallFunction(PyTuple_GET_ITEM(common, CONCLUDE), "OOOLOO", PyTuple_GET_ITEM(got, 0), PyTuple_GET_ITEM(got, 1), arguments[0],
+                                      (long long)deadline, keep ? Py_True : Py_False, is_short ? Py_True : Py_False);
+    Py_DECREF(got);
+    return concluded;
+}
+
+static PyMethodDef call_definition = {"call", (PyCFunction)(void (*)(void))call, METH_FASTCALL | METH_KEYWORDS, call_doc};
+
+PyDoc_STRVAR(caller_doc,
+"caller(exchange, forked, returning, drop_idle, conclude, otherwise)\n\n"
+"Return the function that makes whole calls: call(method, payload=b'', *, timeout=None, keep=False). The first is of exchanger. Two bytearrays say whether\n"
+"this process was forked, and whether idle slots go back to the core, for which drop_idle is called then; the others are methods of Channel.");
+
+static PyObject *
+caller(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
+{
+    PyObject *common, *function;
+
+    if (!expect("caller", given, WHOLE)) {
+        return NULL;
+    }
+    if (!PyCFunction_Check(arguments[EXCHANGER]) || PyCFunction_GET_FUNCTION(arguments[EXCHANGER]) != exchange_definition.ml_meth ||
+        !PyByteArray_CheckExact(arguments[FORKED]) || !PyByteArray_CheckExact(arguments[RETURNING]) ||
+        PyByteArray_GET_SIZE(arguments[FORKED]) == 0 || PyByteArray_GET_SIZE(arguments[RETURNING]) == 0) {
+        PyErr_SetString(PyExc_TypeError, "caller() takes what exchanger() has returned, two bytearrays and three functions");
+        return NULL;
+    }
+    common = PyTuple_Pack(WHOLE, PyCFunction_GET_SELF(arguments[EXCHANGER]), arguments[FORKED], arguments[RETURNING], arguments[DROP_IDLE],
+                          arguments[CONCLUDE], arguments[OTHERWISE]);
+    if (common == NULL) {
+        return NULL;
+    }
+    function = PyCFunction_New(&call_definition, common);
     Py_DECREF(common);
     return function;
 }
@@ -249,6 +370,7 @@ serve(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 }
 
 PyMethodDef exchange_functions[] = {
+    {"caller", (PyCFunction)(void (*)(void))caller, METH_FASTCALL, caller_doc},
     {"exchanger", (PyCFunction)(void (*)(void))exchanger, METH_FASTCALL, exchanger_doc},
     {"serve", (PyCFunction)(void (*)(void))serve, METH_FASTCALL, serve_doc},
     {NULL, NULL, 0, NULL},

@@ -80,6 +80,7 @@ def test_killed_server(demo: subprocess.Popen[str]) -> None:
         assert [type(error) for error in outcome] == [nanorpc.ServerGone]
         with pytest.raises(nanorpc.ServerGone):
             client.call("echo", b"")
+    demo.wait(30)  # until then it may still listen: the kernel closes one descriptor after the other
     with pytest.raises(nanorpc.ServerNotFound):
         nanorpc.connect("demo")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import random
 import subprocess
 import threading
@@ -86,17 +87,19 @@ def add(a: int, b: int = 1) -> int:
 
 
 @pytest.fixture
-def client(serve: Callable[..., nanorpc.Client]) -> nanorpc.Client:
+def client(serve: Callable[..., nanorpc.Client], elsewhere: list[str]) -> nanorpc.Client:  # after elsewhere: it keeps functions
     client = serve(service, traceback=True)
     client.call("same")  # now there is an idle slot, and the method's number is known
+    elsewhere.clear()
     return client
 
 
 @pytest.fixture
-def small(serve: Callable[..., nanorpc.Client]) -> nanorpc.Client:
+def small(serve: Callable[..., nanorpc.Client], elsewhere: list[str]) -> nanorpc.Client:
     """A client whose requests have 64 KiB of memory together, and so have their replies."""
     client = serve(service, arena=1 << 16, max_payload=1 << 15)
     client.call("same")
+    elsewhere.clear()
     return client
 
 
@@ -319,6 +322,58 @@ def test_wrong_use_of_exchange(entry: Any, arguments: tuple[Any, ...], error: ty
     with pytest.raises(error):
         core().exchanger(idle, {"same": 1, "text": "1"}, 0, 0)(*arguments)
     assert idle == [entry]
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_wrong_use_of_caller(place: int) -> None:
+    arguments: list[Any] = [core().exchanger([], {}, 0, 0), bytearray(1), bytearray(1), print, print, print]
+    assert callable(core().caller(*arguments))
+    if place > 2:
+        arguments.insert(place, print)
+    else:
+        arguments[place] = (print, bytearray(), b"0")[place]
+    with pytest.raises(TypeError):
+        core().caller(*arguments)
+
+
+def test_calls_with_all_kinds_of_arguments(client: nanorpc.Client, elsewhere: list[str]) -> None:
+    for arguments, named in (
+        (("same", b"x"), {}),
+        (("same", b"x"), {"timeout": None}),
+        (("same",), {"payload": b"x"}),
+        ((), {"payload": b"x", "method": "same"}),
+        (("same", b"x"), {"timeout": 5}),
+        (("same", bytearray(b"x")), {"timeout": None}),
+    ):
+        call: Callable[..., bytes] = client.call
+        assert call(*arguments, **named) == b"x"
+    for arguments, named in (((), {}), (("same", b"x", None), {}), (("same", b"x"), {"time": 3}), (("same", b"x"), {"payload": b"x"}), ((3, 4), {})):
+        with pytest.raises(TypeError):
+            call(*arguments, **named)
+    assert str(inspect.signature(call)) == "(method, payload=b'', *, timeout=None, keep=False)"
+    elsewhere.clear()
+    for timeout in (None, 5, 5.0, 1e8):
+        assert client.call("same", b"x", timeout=timeout) == b"x"
+    assert not elsewhere
+    for timeout in (1e300, float("inf"), 1 << 2000):  # unusual ones that are good, and do not stay behind as an error
+        assert client.call("same", b"x", timeout=timeout) == b"x"
+    for timeout in (0, -1, 1e-9, float("-inf")):
+        with pytest.raises(nanorpc.DeadlineExceeded):
+            client.call("pause", b"1", timeout=timeout)
+    for timeout in ("1", float("nan")):
+        with pytest.raises(nanorpc.InvalidOption):
+            client.call("same", b"x", timeout=timeout)
+
+
+def test_long_replies_are_kept_where_that_is_asked_for(client: nanorpc.Client, all_slots_are_free: AllFree) -> None:
+    call: Callable[..., Any] = client._tools.call
+    call("zeros", b"0")
+    for keep, kind in ((False, bytes), (True, memoryview)):
+        reply = call("zeros", b"%d" % KEPT, timeout=None, keep=keep)
+        assert (type(reply), reply) == (kind, bytes(KEPT))
+        assert call("zeros", b"%d" % (KEPT - 1), keep=keep) == bytes(KEPT - 1)
+    del reply
+    all_slots_are_free(client)
 
 
 def test_numbers_that_are_none(client: nanorpc.Client) -> None:
