@@ -64,7 +64,9 @@ def test_mistakes(cache: Path, tmp_path: Path) -> None:
 
 def test_the_program_runs(directory: Path) -> None:
     result = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, timeout=100)
-    assert (result.returncode, result.stderr) == (0, "")
+    # In development mode asyncio says when something has taken 0.1 s, as it may on a busy machine.
+    said = [line for line in result.stderr.splitlines() if "WARNING:asyncio:Executing" not in line]
+    assert (result.returncode, said) == (0, [])
     assert result.stdout.splitlines() == [
         "5.0 5.0 [2.0, 2.0, 2.0]",
         "[5.0, 10.0] None",
