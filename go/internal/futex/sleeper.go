@@ -17,7 +17,7 @@ type Sleeper struct {
 }
 
 const (
-	// The monitor looks at a P that a thread has kept through a sleep as short as this seldom enough not to matter.
+	// A sleep as short as this always keeps the P: nobody misses it for long, and to get one again would take about as long as the sleep.
 	shortSleep = 150_000 // ns
 	// Two sleeps as long as this, at the latest, are 10 ms.
 	longSleep = 5_000_000 // ns
