@@ -13,6 +13,8 @@ typedef struct {
     PyObject *unused; /* to be called; NULL once it has been, or where nobody wants to know */
 } Pin;
 
+static PyTypeObject pin_type;
+
 static int
 get_buffer(PyObject *self, Py_buffer *view, int flags)
 {
@@ -34,7 +36,8 @@ finalize(PyObject *self)
     PyErr_Fetch(&type, &value, &traceback); /* of whatever has made the last view go */
     result = PyObject_CallNoArgs(unused);
     if (result == NULL) {
-        PyErr_WriteUnraisable(unused);
+        /* With the type, not with what was called: a program that keeps what is reported here would keep what that belongs to. */
+        PyErr_WriteUnraisable((PyObject *)&pin_type);
     }
     Py_XDECREF(result);
     Py_DECREF(unused);

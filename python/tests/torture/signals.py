@@ -69,7 +69,7 @@ class Timer:
         if frame is None or not frame.f_code.co_filename.startswith(PACKAGE):
             return False
         while frame is not None and not self.again:
-            if frame.f_code.co_name == "__del__":  # where Python drops the exception
+            if frame.f_code.co_name in ("__del__", "_unused"):  # where Python drops the exception
                 return False
             frame = frame.f_back
         return True
