@@ -82,8 +82,8 @@ def test_what_is_malformed() -> None:
         assert read_reply(payload, typed=True).value is Nothing
     bad = encode(["first", *ROWS]).replace(b"first", b"\xff\xff\xff\xff\xff")  # no UTF-8: found only when it is looked at
     reply = read_reply(bad, typed=True)
-    assert "utf-8" in str(reply.value.page(0)[0][1])
-    assert "utf-8" in reply.text
+    assert "utf-8" in str(reply.value.page(0)[0][1]).lower()
+    assert "utf-8" in reply.text.lower()
     array_of_another = encode([msgspec.msgpack.Ext(1, encode(["<f4", [1], 0])), *ROWS])
     assert isinstance(value_of(array_of_another).page(0)[0][1], Malformed)
 
