@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -162,8 +163,10 @@ func (c *callerProcess) obey(ctx context.Context, line []byte) (any, error) {
 	}
 	r := newRound(config, c.transport, command.Size)
 	if command.Connect {
+		runtime.GC() // now: once others spin it may take seconds, and the start is past
 		return peerReport{Ready: true}, c.connect(ctx, r, command.Size)
 	}
+	r.collected = command.StartNS != 0 && c.session != nil && c.size == command.Size
 	r.server = command.ServerPID
 	err := c.measure(ctx, r, command)
 	if polls(c.transport, c.params.Spin) || err != nil || r.broken() {

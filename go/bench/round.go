@@ -27,16 +27,17 @@ type round struct {
 	watched atomic.Bool  // somebody takes snapshots: callers publish their times
 	done    atomic.Int64 // calls told by ticks
 
-	mu      sync.Mutex
-	started int64                   // when measuring began, on clock; 0: not yet
-	ended   int64                   // when it ended; 0: not yet
-	times   *hdrhistogram.Histogram // published by callers
-	errors  int64
-	first   string  // error
-	failed  bool    // a call has failed
-	fair    float64 // see Result.FairShareLow
-	rate    float64 // of several clients together; 0: the calls divided by the time
-	cpu     cpuTime // that all calls have taken
+	mu        sync.Mutex
+	started   int64                   // when measuring began, on clock; 0: not yet
+	ended     int64                   // when it ended; 0: not yet
+	times     *hdrhistogram.Histogram // published by callers
+	errors    int64
+	first     string  // error
+	failed    bool    // a call has failed
+	fair      float64 // see Result.FairShareLow
+	rate      float64 // of several clients together; 0: the calls divided by the time
+	cpu       cpuTime // that all calls have taken
+	collected bool    // garbage has been collected for this round
 }
 
 func newRound(c Config, t Transport, size int) *round {
@@ -93,7 +94,9 @@ func (r *round) use(ctx context.Context, session Session, measure func([]*loop) 
 	for i := range loops {
 		loops[i] = newLoop(r, session.Caller(i), i, width)
 	}
-	runtime.GC() // so that no garbage of the last case is collected in this one
+	if !r.collected {
+		runtime.GC() // so that no garbage of the last case is collected in this one
+	}
 	return measure(loops)
 }
 
