@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 GO_SOURCES := go.mod go.sum $(shell find go -name '*.go' -o -name '*.s')
-PYTHON_SOURCES := pyproject.toml setup.py $(shell find python gui \( -name '*.py' -o -name '*.c' \) -not -path 'python/tests/*')
+PYTHON_SOURCES := pyproject.toml setup.py $(shell find python gui \( -name '*.py' -o -name '*.[ch]' \) -not -path 'python/tests/*')
 
 # The Go command: found when a recipe first needs it, after the set-up.
 GO = $(or $(GO_FOUND),$(eval GO_FOUND := $$(shell $(BIN)/python python/packaging/toolchain.py))$(GO_FOUND))

@@ -7,7 +7,7 @@ import mmap
 import sys
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nanorpc import _box
 from nanorpc._buffer import Parts, plain
@@ -41,25 +41,33 @@ def keywords_of(method: Method, context: Context | None) -> dict[str, Any]:
     return {} if context is None else {str(method.context): context}
 
 
+def refuse(status: int) -> NoReturn:
+    """Raise why there is no memory for a reply: a status, or 0 if that has been said already."""
+    if not status:
+        raise NanoRPCError("the caller has been told that there was no room for the reply")
+    raise exception(status_of(status))
+
+
 class Segments:
     """Maps of the segments of a server's connections. Its methods may be called from any thread."""
 
     def __init__(self, handle: int) -> None:
         self._core = core()
         self._handle = handle
-        self._maps: dict[int, mmap.mmap] = {}
+        self.maps: dict[int, mmap.mmap] = {}
+        """By connection: those that there are. See :meth:`of`."""
 
     def of(self, connection: int) -> mmap.mmap:
         """Return the map for a connection with an open call, which keeps it."""
-        segment = self._maps.get(connection)
+        segment = self.maps.get(connection)
         if segment is None:
             descriptor = partial(self._core.pycore_ConnectionDescriptor, self._handle, connection)
-            segment = self._maps.setdefault(connection, map_segment(descriptor, self._core.pycore_ServerSize(self._handle)))
+            segment = self.maps.setdefault(connection, map_segment(descriptor, self._core.pycore_ServerSize(self._handle)))
         return segment
 
     def drop(self, connection: int) -> None:
         """Forget the map of a connection that has ended. It stays as long as there are views of it."""
-        self._maps.pop(connection, None)
+        self.maps.pop(connection, None)
 
 
 class Answer(ABC):
@@ -104,11 +112,11 @@ class Answer(ABC):
     def reserved(self, length: int) -> memoryview:
         """Return memory for a reply, and note where it is; or raise why there is none, when the call has been answered so."""
         if self.answered:
-            raise NanoRPCError("the caller has been told that there was no room for the reply")
+            refuse(0)
         offset = self.reserve(length)
         if offset < 0:
             self.answered = True
-            raise exception(status_of(offset))
+            refuse(offset)
         self.place, self.room = offset, length
         return self._pinned(offset, length, True)
 
@@ -172,7 +180,12 @@ class Shared:
             view.release()
         except BufferError:  # of arrays on the view itself
             pass
-        if sys.getrefcount(exporter) > _UNUSED and type(exporter) is not bytes and method.name not in self._warned:
+        if sys.getrefcount(exporter) > _UNUSED and type(exporter) is not bytes:
+            self.kept(method)
+
+    def kept(self, method: Method) -> None:
+        """Say, once, that a method has kept what it was to have for a call only."""
+        if method.name not in self._warned:
             self._warned.add(method.name)
             log.warning(
                 "method %s of %s keeps a view or an array of a request or reply: what that shows changes from now on. Copy what is to be kept",

@@ -5,7 +5,10 @@ Failures are negative numbers: see :class:`nanorpc.errors.Status`.
 
 import mmap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
+
+from nanorpc._channel import Channel
+from nanorpc._tickets import Slot
 
 _Exchange = Callable[[str, object, int], bytes | tuple[tuple[int, int], int] | None]
 
@@ -21,12 +24,41 @@ def caller(
     conclude: Callable[[tuple[int, int], int, str, int, bool, bool], bytes],
     otherwise: Callable[..., bytes],
 ) -> Callable[..., bytes]: ...
-def serve(
-    worker: int, functions: tuple[Callable[[bytes], Any] | None, ...], longest: tuple[int, ...], mailbox: int, stage: int
-) -> tuple[int, Any]: ...
+
+# hold.c
+class Hold:
+    called: bool
+    @property
+    def slot(self) -> Slot: ...
+    def view(self, offset: int, length: int, writable: bool) -> memoryview: ...
+    def reply(self, place: int) -> memoryview: ...
+    def call(self, method: str, offset: int, length: int, deadline: int) -> memoryview: ...
+    def drop(self) -> None: ...
+
+def holder(
+    exchange: _Exchange, forked: bytearray, returning: bytearray, stage: int
+) -> tuple[Callable[[Channel, int], tuple[Hold, memoryview, int] | None], Callable[[Channel, tuple[Slot, int]], Hold]]: ...
 
 # pin.c
 def pin(segment: mmap.mmap, offset: int, length: int, writable: bool, unused: Callable[[], object] | None) -> memoryview: ...
+
+# runner.c
+class Runner:
+    place: int
+    room: int
+    over: int
+    def reserve(self, length: int) -> memoryview: ...
+    def run(self, functions: tuple[Callable[..., Any] | None, ...], longest: tuple[int, ...]) -> tuple[int, Any]: ...
+
+def runner(
+    worker: int,
+    mailbox: int,
+    stage: int,
+    maps: dict[int, mmap.mmap],
+    map_of: Callable[[int], mmap.mmap],
+    refuse: Callable[[int], NoReturn],
+    kept: Callable[[int], object],
+) -> Runner: ...
 
 # async.go
 def pycore_ClientCollect(id: int, eventfd: int) -> int: ...

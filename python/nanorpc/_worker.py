@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nanorpc import _box
-from nanorpc._answers import Shared, WorkerAnswer, arguments_of, keywords_of
+from nanorpc._answers import Shared, WorkerAnswer, arguments_of, keywords_of, refuse
 from nanorpc._buffer import Parts, plain
 from nanorpc._loader import checked
 from nanorpc._stage import Stage
@@ -25,13 +25,27 @@ COPIED_TO = 4096
 """Up to this many bytes, a request is copied before it is decoded: that costs less than a view, and arrays in it are the method's to keep."""
 
 
-def simple(method: Method, codec: Codec) -> Callable[[bytes], Any] | None:
-    """Return a function from request to reply for a method that needs nothing else, or None."""
-    if method.is_async or method.context is not None or method.kind == "raw":
+IN_PLACE = -1
+"""Instead of a length: a request is not copied."""
+
+
+def simple(method: Method, codec: Codec, reserve: Callable[[int], memoryview]) -> Callable[..., Any] | None:
+    """Return a function from request to reply for a method that needs nothing else, or None. The request is bytes; of a raw method both are views,
+    and that of the reply is what ``reserve`` has returned, or None.
+    """
+    if method.is_async or method.context is not None:
         return None
     function = method.function
     if method.kind == "bytes":
         return function
+    if method.kind == "raw":
+
+        def run_in_place(request: memoryview) -> memoryview | None:
+            reply = Reply(reserve)
+            function(Request(request), reply)
+            return reply.written
+
+        return run_in_place
     assert method.signature is not None
     fast, otherwise, encode = method.signature.fast, method.signature.decode_otherwise, codec.encode
 
@@ -48,6 +62,11 @@ def simple(method: Method, codec: Codec) -> Callable[[bytes], Any] | None:
     return run
 
 
+def _longest(method: Method) -> int:
+    """Return the length of the longest request that is copied for a method."""
+    return {"raw": IN_PLACE, "typed": COPIED_TO, "bytes": sys.maxsize}[method.kind]
+
+
 class Worker:
     """Runs methods in the thread that calls :meth:`run`, until the server has shut down."""
 
@@ -56,12 +75,16 @@ class Worker:
         self._methods = methods
         self._codec = codec
         self._tasks = tasks
-        self._simple = tuple(simple(method, codec) for method in methods)
         self._box = array("q", bytes(8 * shared.core.pycore_BoxSize()))
         self._stage = Stage(shared.inline)  # see go/pycore, ClientStage
-        self._longest = tuple(COPIED_TO if method.kind == "typed" else sys.maxsize for method in methods)
-        self._addresses = self._box.buffer_info()[0], self._stage.address
-        self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, *self._addresses))
+        addresses = self._box.buffer_info()[0], self._stage.address
+        self._worker: int = checked(shared.core.pycore_WorkerNew(shared.handle, *addresses))
+        segments = shared.segments
+        self._runner = shared.core.runner(
+            self._worker, *addresses, segments.maps, segments.of, refuse, lambda number: shared.kept(methods[number])
+        )  # see python/packaging/runner.c
+        self._simple = tuple(simple(method, codec, self._runner.reserve) for method in methods)
+        self._longest = tuple(map(_longest, methods))
 
     def run(self) -> None:
         """Run methods."""
@@ -78,7 +101,7 @@ class Worker:
     def _serve(self) -> bool:
         """Run methods until one is not done in the core alone; deal with that, and report whether the server goes on."""
         try:
-            number, reply = self._shared.core.serve(self._worker, self._simple, self._longest, *self._addresses)
+            number, reply = self._runner.run(self._simple, self._longest)
         except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
             self._fail(error, self._methods[self._box[_box.METHOD]])
             return True
@@ -86,7 +109,7 @@ class Worker:
             return self._noticed(number)
         method = self._methods[number]
         if reply is None:
-            self._run(WorkerAnswer(self._shared, method, self._worker, self._box, self._stage.memory))
+            self._run(self._answer_to(method))
         else:
             self._reply(reply, method)
         return True
@@ -100,8 +123,17 @@ class Worker:
         else:
             self._answer(_box.REPLY, payload)
 
+    def _answer_to(self, method: Method) -> WorkerAnswer:
+        return WorkerAnswer(self._shared, method, self._worker, self._box, self._stage.memory)
+
     def _fail(self, error: BaseException, method: Method) -> None:
-        self._answer(_box.EXCEPTION, self._shared.failure(error, method))
+        runner = self._runner
+        if runner.room:  # for a reply: there is no more memory
+            answer = self._answer_to(method)
+            answer.place, answer.room, answer.answered = runner.place, runner.room, runner.over
+            answer.fail(error)
+        elif not runner.over:
+            self._answer(_box.EXCEPTION, self._shared.failure(error, method))
 
     def _answer(self, status: int, payload: Any) -> None:
         """Answer, with the next call of the core."""

@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nanorpc._buffer import Parts, plain
-from nanorpc._channel import STAGED, Channel, deadline_after, unplace
-from nanorpc._loader import forked
+from nanorpc._channel import Channel, deadline_after
 from nanorpc.errors import Released
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from nanorpc._buffer import Buffer
-    from nanorpc._tickets import Slot
+    from nanorpc._core import Hold
 
 Shape = int | Sequence[int]
 Self = TypeVar("Self", bound="Memory")
@@ -34,56 +33,6 @@ def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndar
         return np.frombuffer(view, dtype)
     # frombuffer, which keeps the view; np.ndarray would keep only what that is of, and make a writable array of a read-only one.
     return np.frombuffer(view, dtype, math.prod(shape) if isinstance(shape, Sequence) else shape).reshape(shape)
-
-
-class Hold:
-    """A slot that is held until nobody uses its memory: neither the request nor the reply."""
-
-    def __init__(self, channel: Channel, entry: tuple[Slot, int]) -> None:
-        self.channel = channel
-        self.slot = entry[0]
-        self._held = [entry]  # until it is given back
-        self._uses = 0
-        self.called = False
-        """Whether its call has been submitted, and not been answered yet."""
-
-    def give_back(self) -> None:
-        """Give the slot to the next who needs one. A call that has not been answered is given up. Doing it again, as two threads may when the last
-        two views go at the same time, does nothing.
-        """
-        try:
-            entry = self._held.pop()
-        except IndexError:
-            return
-        if self.called or forked():
-            self.channel.drop(entry[0])
-        else:
-            self.channel.release(entry)
-
-    def drop(self) -> None:
-        """Give the slot back to the core, unless that, or :meth:`give_back`, has been done."""
-        try:
-            slot, _ = self._held.pop()
-        except IndexError:
-            return
-        self.channel.drop(slot)
-
-    def view(self, offset: int, length: int, writable: bool) -> memoryview:
-        """Return a view of memory that belongs to the slot."""
-        self._uses += 1
-        return self.channel.pinned(offset, length, writable, self._unused)
-
-    def copied(self, place: int) -> memoryview:
-        """Return a copy of a reply. The slot is given back when there is no view of its memory."""
-        reply = memoryview(self.channel.read(self.slot, place))
-        if not self._uses:
-            self.give_back()
-        return reply
-
-    def _unused(self) -> None:
-        self._uses -= 1
-        if not self._uses:
-            self.give_back()
 
 
 class Memory:
@@ -153,14 +102,7 @@ class Lease(Memory):
         except BaseException:
             channel.drop(slot)
             raise
-        return cls.of_place(Hold(channel, entry), place)
-
-    @classmethod
-    def of_place(cls, hold: Hold, place: int) -> Lease:
-        """Return the reply at a place of a slot that is held for it."""
-        if place < STAGED:  # so short that it has been copied
-            return cls(hold.copied(place))
-        return cls(hold.view(*unplace(place), False))
+        return cls(channel.hold_slot(channel, entry).reply(place))
 
 
 class Loan(Memory):
@@ -169,26 +111,19 @@ class Loan(Memory):
     256 slots. Its methods may be called from any thread, one at a time.
     """
 
-    def __init__(self, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
-        super().__init__(hold.view(offset, length, True))
-        self._hold = hold
+    def __init__(self, method: str, timeout: float | None, hold: Hold, view: memoryview, offset: int) -> None:
+        super().__init__(view)
         self._method = method
-        self._offset = offset
         self._timeout = timeout
+        self._hold = hold
+        self._offset = offset
 
     @classmethod
     def make(cls, channel: Channel, method: str, length: int, timeout: float | None) -> Loan:
         """See :meth:`Client.loan`."""
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
-        deadline = deadline_after(timeout)
-        hold = Hold(channel, channel.take(deadline))
-        try:
-            offset = channel.reserve(hold.slot, length, deadline)
-            return cls(hold, method, offset, length, timeout)
-        except BaseException:
-            hold.drop()  # views of it may have given it back already
-            raise
+        return cls(method, timeout, *channel.loan(length, deadline_after(timeout)))
 
     def send(self, *, timeout: float | None = None) -> Lease:
         """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call.
@@ -197,12 +132,9 @@ class Loan(Memory):
         :raises Released: the loan has been released or sent.
         """
         own, self._view = self.view, None
-        hold = self._hold
         try:
             deadline = deadline_after(self._timeout if timeout is None else timeout)
-            hold.called = True
-            place = hold.channel.perform(hold.slot, self._method, self._offset, self._length, deadline)
-            hold.called = False
-            return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
+            # The reply's view is there before the request's goes: the slot is held without a break.
+            return Lease(self._hold.call(self._method, self._offset, self._length, deadline))
         finally:
             del own  # an exception keeps what this refers to

@@ -100,7 +100,7 @@ class _Builder:
             raise CompileError(f"gopy and pybindgen are other versions than NanoRPC knows: {error}") from error
         source.write_text(go_text)
         wrappers.write_text(c_text)
-        for file in Path(__file__).resolve().parent.glob("*.c"):  # not before: they include the header
+        for file in Path(__file__).resolve().parent.glob("*.[ch]"):  # not before: they include the header
             shutil.copy(file, self._work)
         exports = self._work / "exports.map"
         exports.write_text(f"{{ global: PyInit__{NAME}; local: *; }};\n")

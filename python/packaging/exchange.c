@@ -1,59 +1,25 @@
-/* Calls with bytes, with one function of C at each end. The steps are those of Channel.call and of Worker._serve, for the calls that most calls
- * are; in bytecode they take as long as the rest of the round trip. Any other call these functions leave to Python.
+/* A client's end of calls with bytes, in one function of C. In bytecode its steps, which are those of Channel.call, take as long as the rest of the round trip. Any other call
+ * it leaves to Python.
  *
- * Both may be called from any thread that holds the interpreter's lock, and release it while they wait. */
+ * It may be called from any thread that holds the interpreter's lock, and releases it while it waits. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <string.h>
+#include "common.h"
+
 #include <time.h>
 
 #include "core_go.h"
+#include "exchange.h"
 
 enum {
-    INLINE_CAPACITY = 224, /* wire.InlineCapacity, in bytes: Exchange refuses to work with less */
-    UNDONE = 0,            /* the result of an Exchange that has done nothing */
-    COPIED = 1,            /* copiedReply of go/pycore, in the upper half of a result: the lower half is the length */
-    STAGED = 0,            /* the offset of a payload that is on the stage */
-    REPLY = 0,             /* the status of a reply */
-    UNIT_SHIFT = 5,        /* placeUnit of go/pycore: in the upper half of a place is the offset in units of 32 bytes */
-    KEPT_FROM = 1 << 16,   /* replies from this length on, in bytes, Python may leave where they lie: see Channel.call */
+    UNDONE = 0,          /* the result of an Exchange that has done nothing */
+    KEPT_FROM = 1 << 16, /* replies from this length on, in bytes, Python may leave where they lie: see Channel.call */
 };
-
-/* A worker's mailbox: the list is that of go/pycore/worker.go. */
-enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS };
-
-static int
-expect(const char *function, Py_ssize_t given, Py_ssize_t wanted)
-{
-    if (given == wanted) {
-        return 1;
-    }
-    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, by position, and got %zd", function, wanted, given);
-    return 0;
-}
-
-static int
-integer(PyObject *object, int64_t *value)
-{
-    *value = object == NULL ? -1 : PyLong_AsLongLong(object);
-    return *value != -1 || !PyErr_Occurred();
-}
 
 static int64_t
 address(const void *memory)
 {
     return (int64_t)(intptr_t)memory;
 }
-
-static PyObject *
-bytes_at(int64_t from, int64_t length)
-{
-    return PyBytes_FromStringAndSize((const char *)(intptr_t)from, (Py_ssize_t)length);
-}
-
-/* What all calls of a client have in common is looked up once: a tuple to which the function is bound. */
-enum { IDLE, NUMBERS, CLIENT, SEGMENT, COMMON };
 
 PyDoc_STRVAR(exchange_doc,
 "exchange(method, payload, deadline)\n\n"
@@ -69,8 +35,7 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     PyObject *idle, *known, *entry, *reply;
     PyThreadState *thread;
     Py_ssize_t last;
-    int64_t client, slot, result;
-    uint64_t number, segment;
+    int64_t client, slot, number, segment, result;
     char copied[INLINE_CAPACITY];
 
     if (!integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
@@ -83,9 +48,7 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     if (known == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }
-    /* Methods' numbers have 64 bits, for which this takes a tenth of the time of PyLong_AsLongLong; so it does for the segment's address below. */
-    number = known == NULL ? (uint64_t)-1 : PyLong_AsUnsignedLongLongMask(known);
-    if (number == (uint64_t)-1 && PyErr_Occurred()) {
+    if (!masked(known, &number)) {
         return NULL;
     }
     idle = PyTuple_GET_ITEM(common, IDLE);
@@ -105,15 +68,15 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     }
     /* Bytes do not change, and the caller has them: they stay where they are without the lock. */
     thread = PyEval_SaveThread();
-    result = pycore_Exchange(client, slot, (int64_t)number, address(PyBytes_AS_STRING(payload)), PyBytes_GET_SIZE(payload), deadline,
+    result = pycore_Exchange(client, slot, number, address(PyBytes_AS_STRING(payload)), PyBytes_GET_SIZE(payload), deadline,
                              address(copied), sizeof copied);
     PyEval_RestoreThread(thread);
     if (result >> 32 == COPIED) {
         reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
     } else if (result > 0 && (result & UINT32_MAX) < KEPT_FROM) {
         /* The segment stays mapped while the slot is held. */
-        segment = PyLong_AsUnsignedLongLongMask(PyTuple_GET_ITEM(common, SEGMENT));
-        reply = bytes_at((int64_t)segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
+        segment = (int64_t)PyLong_AsUnsignedLongLongMask(PyTuple_GET_ITEM(common, SEGMENT));
+        reply = bytes_at((const char *)(intptr_t)(segment + (result >> 32 << UNIT_SHIFT)), result & UINT32_MAX);
         pycore_Recycle(client, slot);
     } else if (result == UNDONE) {
         reply = Py_NewRef(Py_None);
@@ -168,6 +131,27 @@ exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t gi
     return function;
 }
 
+PyObject *
+common_of(PyObject *function)
+{
+    if (!PyCFunction_Check(function) || PyCFunction_GET_FUNCTION(function) != exchange_definition.ml_meth) {
+        return NULL;
+    }
+    return PyCFunction_GET_SELF(function);
+}
+
+int
+is_flag(PyObject *object)
+{
+    return PyByteArray_CheckExact(object) && PyByteArray_GET_SIZE(object) > 0;
+}
+
+int
+set(PyObject *common, int flag)
+{
+    return PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, flag))[0] != 0;
+}
+
 /* What the function that makes whole calls has beside: the tuple of the one above first. */
 enum { EXCHANGER, FORKED, RETURNING, DROP_IDLE, CONCLUDE, OTHERWISE, WHOLE };
 
@@ -200,12 +184,6 @@ options(PyObject *const *values, PyObject *names, int *keep, int64_t *deadline)
         }
     }
     return 1;
-}
-
-static int
-set(PyObject *common, int flag)
-{
-    return PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, flag))[0] != 0;
 }
 
 PyDoc_STRVAR(call_doc,
@@ -257,18 +235,17 @@ PyDoc_STRVAR(caller_doc,
 static PyObject *
 caller(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
-    PyObject *common, *function;
+    PyObject *common, *exchanger_common, *function;
 
     if (!expect("caller", given, WHOLE)) {
         return NULL;
     }
-    if (!PyCFunction_Check(arguments[EXCHANGER]) || PyCFunction_GET_FUNCTION(arguments[EXCHANGER]) != exchange_definition.ml_meth ||
-        !PyByteArray_CheckExact(arguments[FORKED]) || !PyByteArray_CheckExact(arguments[RETURNING]) ||
-        PyByteArray_GET_SIZE(arguments[FORKED]) == 0 || PyByteArray_GET_SIZE(arguments[RETURNING]) == 0) {
+    exchanger_common = common_of(arguments[EXCHANGER]);
+    if (exchanger_common == NULL || !is_flag(arguments[FORKED]) || !is_flag(arguments[RETURNING])) {
         PyErr_SetString(PyExc_TypeError, "caller() takes what exchanger() has returned, two bytearrays and three functions");
         return NULL;
     }
-    common = PyTuple_Pack(WHOLE, PyCFunction_GET_SELF(arguments[EXCHANGER]), arguments[FORKED], arguments[RETURNING], arguments[DROP_IDLE],
+    common = PyTuple_Pack(WHOLE, exchanger_common, arguments[FORKED], arguments[RETURNING], arguments[DROP_IDLE],
                           arguments[CONCLUDE], arguments[OTHERWISE]);
     if (common == NULL) {
         return NULL;
@@ -278,100 +255,14 @@ caller(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given
     return function;
 }
 
-PyDoc_STRVAR(serve_doc,
-"serve(worker, functions, longest, mailbox, stage)\n\n"
-"Run calls, as long as methods have functions from bytes to bytes or None: functions has them by the methods' numbers, and None for the others;\n"
-"longest has the length of the longest request that is copied for them. Blocks, without slices: see WorkerNext. Mailbox and stage are the addresses\n"
-"that WorkerNew got.\n\n"
-"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else than bytes.\n"
-"Raise what a method raises. In all cases it is the caller who answers, before the next call of this.");
-
-/* Make the bytes of the request that WorkerNext has told of; or None, with a new reference too, if it is not to be copied. */
-static PyObject *
-request_of(const int64_t *box, const char *stage, PyObject *longest)
-{
-    int64_t most;
-
-    if (box[OFFSET] == STAGED) {
-        return PyBytes_FromStringAndSize(stage, (Py_ssize_t)box[LENGTH]);
-    }
-    if (!integer(PyTuple_GetItem(longest, (Py_ssize_t)box[METHOD]), &most)) {
-        return NULL;
-    }
-    return box[LENGTH] <= most ? bytes_at(box[ADDRESS], box[LENGTH]) : Py_NewRef(Py_None);
-}
-
-/* Leave the reply to WorkerNext, with what says where it lies, unless there is no room for it: then the caller has been told. */
-static void
-leave(int64_t worker, int64_t *box, char *stage, PyObject *reply)
-{
-    PyThreadState *thread;
-    Py_ssize_t length = PyBytes_GET_SIZE(reply);
-    int64_t offset = STAGED;
-
-    if (length > INLINE_CAPACITY) {
-        thread = PyEval_SaveThread(); /* there may be no room for a while */
-        offset = pycore_WorkerReserve(worker, length);
-        PyEval_RestoreThread(thread);
-        if (offset < 0) {
-            return;
-        }
-        stage = (char *)(intptr_t)box[ADDRESS];
-    }
-    memcpy(stage, PyBytes_AS_STRING(reply), (size_t)length);
-    box[STATUS] = REPLY;
-    box[REPLY_OFFSET] = offset;
-    box[REPLY_LENGTH] = length;
-}
-
-static PyObject *
-serve(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
-{
-    PyObject *function, *request, *reply;
-    PyThreadState *thread;
-    int64_t worker, mailbox, memory, number, *box;
-    char *stage;
-
-    if (!expect("serve", given, 5) || !integer(arguments[0], &worker) || !integer(arguments[3], &mailbox) || !integer(arguments[4], &memory)) {
-        return NULL;
-    }
-    box = (int64_t *)(intptr_t)mailbox;
-    stage = (char *)(intptr_t)memory;
-    for (;;) {
-        thread = PyEval_SaveThread();
-        number = pycore_WorkerNext(worker);
-        PyEval_RestoreThread(thread);
-        function = number < 0 ? Py_None : PyTuple_GetItem(arguments[1], (Py_ssize_t)number);
-        if (function == NULL) {
-            return NULL;
-        }
-        request = function == Py_None ? Py_NewRef(Py_None) : request_of(box, stage, arguments[2]);
-        if (request == NULL) {
-            return NULL;
-        }
-        if (request == Py_None) {
-            return Py_BuildValue("LN", (long long)number, request);
-        }
-        reply = PyObject_CallOneArg(function, request);
-        Py_DECREF(request);
-        if (reply == Py_None) {
-            Py_DECREF(reply);
-            reply = PyBytes_FromStringAndSize(NULL, 0);
-        }
-        if (reply == NULL) {
-            return NULL;
-        }
-        if (!PyBytes_CheckExact(reply)) {
-            return Py_BuildValue("LN", (long long)number, reply);
-        }
-        leave(worker, box, stage, reply);
-        Py_DECREF(reply); /* before the wait: it may be the last that is left of something large */
-    }
-}
-
-PyMethodDef exchange_functions[] = {
+static PyMethodDef functions[] = {
     {"caller", (PyCFunction)(void (*)(void))caller, METH_FASTCALL, caller_doc},
     {"exchanger", (PyCFunction)(void (*)(void))exchanger, METH_FASTCALL, exchanger_doc},
-    {"serve", (PyCFunction)(void (*)(void))serve, METH_FASTCALL, serve_doc},
     {NULL, NULL, 0, NULL},
 };
+
+int
+add_exchange(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}

@@ -15,8 +15,10 @@ _GO = re.compile(
 )
 
 _INTEGERS = """
-extern PyMethodDef exchange_functions[]; /* exchange.c */
-extern int add_pin(PyObject *module); /* pin.c */
+extern int add_exchange(PyObject *module); /* exchange.c */
+extern int add_hold(PyObject *module);     /* hold.c */
+extern int add_pin(PyObject *module);      /* pin.c */
+extern int add_runner(PyObject *module);   /* runner.c */
 
 static int
 _integers(const char *name, PyObject *const *arguments, Py_ssize_t given, int64_t *integers, Py_ssize_t wanted)
@@ -39,7 +41,7 @@ _integers(const char *name, PyObject *const *arguments, Py_ssize_t given, int64_
 _MODULE = "    m = PyModule_Create(&_core_moduledef);\n"
 
 _MODULE_WITH_OURS = """    m = PyModule_Create(&_core_moduledef);
-    if (m != NULL && (PyModule_AddFunctions(m, exchange_functions) < 0 || add_pin(m) < 0)) {
+    if (m != NULL && (add_exchange(m) < 0 || add_hold(m) < 0 || add_pin(m) < 0 || add_runner(m) < 0)) {
         Py_CLEAR(m);
     }
 """
@@ -66,7 +68,7 @@ class UnknownFormError(Exception):
 
 
 def rewritten(go: str, c: str) -> tuple[str, str]:
-    """Return a module's Go and C files with faster functions of integers, and those of exchange.c and pin.c.
+    """Return a module's Go and C files with faster functions of integers, and those of the C files beside this one.
 
     :raises UnknownFormError: they do not look as expected.
     """

@@ -1,8 +1,8 @@
 /* Views of shared memory that say when nobody uses them any more. A memoryview, or an array on one, keeps its exporter alive, and nothing else knows when
  * the last of them is gone: so each view has an exporter of its own. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "common.h"
+#include "pin.h"
 
 typedef struct {
     PyObject_HEAD
@@ -10,7 +10,8 @@ typedef struct {
     char *start;
     Py_ssize_t length;
     int readonly;
-    PyObject *unused; /* to be called; NULL once it has been, or where nobody wants to know */
+    Unused unused;
+    PyObject *whom; /* unused is called with; NULL once it has been, or where nobody wants to know */
 } Pin;
 
 static PyTypeObject pin_type;
@@ -27,20 +28,20 @@ get_buffer(PyObject *self, Py_buffer *view, int flags)
 static void
 finalize(PyObject *self)
 {
-    PyObject *type, *value, *traceback, *result, *unused = ((Pin *)self)->unused;
+    PyObject *type, *value, *traceback, *result, *whom = ((Pin *)self)->whom;
 
-    if (unused == NULL) {
+    if (whom == NULL) {
         return;
     }
-    ((Pin *)self)->unused = NULL;
+    ((Pin *)self)->whom = NULL;
     PyErr_Fetch(&type, &value, &traceback); /* of whatever has made the last view go */
-    result = PyObject_CallNoArgs(unused);
+    result = ((Pin *)self)->unused(whom);
     if (result == NULL) {
         /* With the type, not with what was called: a program that keeps what is reported here would keep what that belongs to. */
         PyErr_WriteUnraisable((PyObject *)&pin_type);
     }
     Py_XDECREF(result);
-    Py_DECREF(unused);
+    Py_DECREF(whom);
     PyErr_Restore(type, value, traceback);
 }
 
@@ -58,7 +59,7 @@ dealloc(PyObject *self)
 static int
 traverse(PyObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(((Pin *)self)->unused);
+    Py_VISIT(((Pin *)self)->whom);
     Py_VISIT(((Pin *)self)->segment.obj);
     return 0;
 }
@@ -77,6 +78,39 @@ static PyTypeObject pin_type = {
     .tp_traverse = traverse,
 };
 
+PyObject *
+pin_new(PyObject *segment, int64_t offset, int64_t length, int writable)
+{
+    Pin *self = PyObject_GC_New(Pin, &pin_type);
+
+    if (self == NULL) {
+        return NULL;
+    }
+    self->segment.obj = NULL;
+    self->whom = NULL;
+    if (PyObject_GetBuffer(segment, &self->segment, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    if (offset < 0 || length < 0 || offset > self->segment.len || length > self->segment.len - offset) {
+        PyErr_Format(PyExc_ValueError, "%lld bytes at %lld do not lie within a map of %zd", (long long)length, (long long)offset, self->segment.len);
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->start = (char *)self->segment.buf + offset;
+    self->length = (Py_ssize_t)length;
+    self->readonly = !writable;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+void
+pin_tell(PyObject *pin, Unused unused, PyObject *whom)
+{
+    ((Pin *)pin)->unused = unused;
+    ((Pin *)pin)->whom = Py_NewRef(whom);
+}
+
 PyDoc_STRVAR(pin_doc,
 "pin(segment, offset, length, writable, unused)\n\n"
 "Return a view of a part of a map, and call unused, unless that is None, once the view, all that was made of it and all arrays on them are gone: then, in\n"
@@ -87,12 +121,10 @@ static PyObject *
 pin(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
     Py_ssize_t offset, length;
-    PyObject *view;
-    Pin *self;
+    PyObject *exporter, *view;
     int writable;
 
-    if (given != 5) {
-        PyErr_Format(PyExc_TypeError, "pin() takes 5 arguments, by position, and got %zd", given);
+    if (!expect("pin", given, 5)) {
         return NULL;
     }
     offset = PyNumber_AsSsize_t(arguments[1], PyExc_ValueError);
@@ -101,30 +133,15 @@ pin(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
     if (PyErr_Occurred()) {
         return NULL;
     }
-    self = PyObject_GC_New(Pin, &pin_type);
-    if (self == NULL) {
+    exporter = pin_new(arguments[0], offset, length, writable);
+    if (exporter == NULL) {
         return NULL;
     }
-    self->segment.obj = NULL;
-    self->unused = NULL;
-    if (PyObject_GetBuffer(arguments[0], &self->segment, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    if (offset < 0 || length < 0 || offset > self->segment.len || length > self->segment.len - offset) {
-        PyErr_Format(PyExc_ValueError, "%zd bytes at %zd do not lie within a map of %zd", length, offset, self->segment.len);
-        Py_DECREF(self);
-        return NULL;
-    }
-    self->start = (char *)self->segment.buf + offset;
-    self->length = length;
-    self->readonly = !writable;
-    PyObject_GC_Track(self);
-    view = PyMemoryView_FromObject((PyObject *)self);
+    view = PyMemoryView_FromObject(exporter);
     if (view != NULL && arguments[4] != Py_None) {
-        self->unused = Py_NewRef(arguments[4]); /* the last: nobody who gets an exception is told */
+        pin_tell(exporter, PyObject_CallNoArgs, arguments[4]);
     }
-    Py_DECREF(self);
+    Py_DECREF(exporter);
     return view;
 }
 

@@ -392,11 +392,22 @@ def test_numbers_that_are_none(client: nanorpc.Client) -> None:
         assert core().pycore_Exchange(handle, 0, 1, request, length, 0, reply, room) == -15
 
 
-def test_wrong_use_of_serve() -> None:
+def test_wrong_use_of_runner() -> None:
     box = array("q", bytes(8 * core().pycore_BoxSize()))
     memory = ctypes.create_string_buffer(INLINE)
-    addresses = box.buffer_info()[0], ctypes.addressof(memory)
-    for arguments in ((), (1, (), ()), ("1", (), (), *addresses), (1, (), (), "a", 0), (1, (), (), 0, None)):
+    arguments: list[Any] = [0, box.buffer_info()[0], ctypes.addressof(memory), {}, print, print, print]
+    for place in range(4):
         with pytest.raises(TypeError):
-            core().serve(*arguments)
-    assert core().serve(0, (), (), *addresses) == (-15, None)
+            core().runner(*arguments[:place], None, *arguments[place + 1 :])
+    with pytest.raises(TypeError):
+        core().runner(*arguments[:-1])
+    runner = core().runner(*arguments)
+    for wrong in ((), ((),), ((), (), ())):
+        with pytest.raises(TypeError):
+            runner.run(*wrong)
+    assert runner.run((), ()) == (-15, None)
+    assert (runner.place, runner.room, runner.over) == (0, 0, 1)
+    refused: list[int] = []
+    arguments[5] = refused.append
+    assert core().runner(*arguments).reserve(8) is None  # no call runs
+    assert refused == [0]

@@ -6,11 +6,13 @@ import gc
 import subprocess
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 import nanorpc
+from nanorpc._loader import core
 from nanorpc.raw import Reply, Request
 
 Check = Callable[[nanorpc.Client], None]
@@ -140,8 +142,46 @@ def test_a_slot_is_given_back_once(client: nanorpc.Client) -> None:
     hold = loan._hold
     loan.release()
     assert len(client._channel._idle) == 1
-    hold.give_back()
+    hold.drop()
     assert len(client._channel._idle) == 1
+    for use in (lambda: hold.slot, lambda: hold.reply(1 << 32), lambda: hold.call("same", 0, 0, 0)):
+        with pytest.raises(ValueError, match="given back"):
+            use()
+
+
+def test_wrong_use_of_holds(client: nanorpc.Client, all_slots_are_free: Check) -> None:
+    channel = client._channel
+    for wrong in ((), (channel,), (channel, None), (channel, 1.5)):
+        with pytest.raises(TypeError):
+            channel._loan(*wrong)
+    hold, view, offset = channel.loan(300, 0)
+    for name, arguments, error in (
+        ("view", (0, 1), TypeError),
+        ("view", (0, "1", True), TypeError),
+        ("view", (1 << 62, 1, True), ValueError),
+        ("reply", ("1",), TypeError),
+        ("call", ("same", offset, 300), TypeError),
+        ("call", ([], offset, 300, 0), TypeError),
+        ("call", ("same", offset, None, 0), TypeError),
+    ):
+        with pytest.raises(error):
+            getattr(hold, name)(*arguments)
+    assert not hold.called
+    del view
+    with pytest.raises(TypeError):
+        channel.hold_slot(channel)
+    with pytest.raises(TypeError):
+        channel.hold_slot(channel, ("0", 0))
+    all_slots_are_free(client)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_wrong_use_of_holder(place: int) -> None:
+    arguments: list[Any] = [core().exchanger([], {}, 0, 0), bytearray(1), bytearray(1), 1]
+    assert len(core().holder(*arguments)) == 2
+    arguments[place] = (print, bytearray(), b"0", "1")[place]
+    with pytest.raises(TypeError):
+        core().holder(*arguments)
 
 
 @pytest.mark.parametrize("size", [10, 1000])

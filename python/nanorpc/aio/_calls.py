@@ -16,7 +16,6 @@ from nanorpc.aio._reactor import reactor_of
 from nanorpc.aio.loan import Loan
 from nanorpc.errors import NanoRPCError, Status, exception, status_of
 from nanorpc.introspection import DESCRIBE, MethodInfo
-from nanorpc.loan import Hold
 
 if TYPE_CHECKING:
     from nanorpc._buffer import Buffer
@@ -162,7 +161,7 @@ class Calls:
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
         deadline = deadline_after(timeout)
-        hold = Hold(self.channel, await self.take(deadline))
+        hold = self.channel.hold_slot(self.channel, await self.take(deadline))
         try:
             offset = await self.reserve(hold.slot, length, deadline)
             return Loan(self, hold, method, offset, length, timeout)

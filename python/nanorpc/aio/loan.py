@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nanorpc._channel import deadline_after
-from nanorpc.loan import Hold, Lease, Memory
+from nanorpc.loan import Lease, Memory
 
 if TYPE_CHECKING:
+    from nanorpc._core import Hold
     from nanorpc.aio._calls import Calls
 
 
@@ -34,7 +35,6 @@ class Loan(Memory):
         try:
             hold.called = True
             place = await self._calls.perform(hold.slot, self._method, self._offset, self._length, deadline)
-            hold.called = False
-            return Lease.of_place(hold, place)  # before the request's view goes: the slot is held without a break
+            return Lease(hold.reply(place))  # before the request's view goes: the slot is held without a break
         finally:
             del own  # an exception keeps what this refers to
