@@ -111,7 +111,7 @@ class Channel:
         self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
         self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core
         self._returning = bytearray(1)  # not 0: slots go back to the core: there are such, or the connection is closed
-        self._loan, self.hold_slot = self.core.holder(self._exchange, _loader.forked_after_load, self._returning, self._staged.address)
+        self.loan_now, self.hold_slot = self.core.holder(self._exchange, _loader.forked_after_load, self._returning, self._staged.address)
         # Reentrant: what has kept a reply may be collected, and give its slot back, anywhere.
         self._lock = threading.RLock()  # guards _waiting, _returning and _forgotten
         self._kept: dict[int, int] = {}  # by ticket: bytes that replies take which stay where they lie
@@ -334,17 +334,16 @@ class Channel:
         return checked(result)
 
     def loan(self, length: int, deadline: int) -> tuple[Hold, memoryview, int]:
-        """Hold a slot, and return that with memory for its request, and where that lies. Blocks while there is no slot or no room."""
-        got: tuple[Hold, memoryview, int] | None = self._loan(self, length)  # see python/packaging/hold.c
-        if got is None:
-            hold = self.hold_slot(self, self.take(deadline))
-            try:
-                offset = self.reserve(hold.slot, length, deadline)
-                got = hold, hold.view(offset, length, True), offset
-            except BaseException:
-                hold.drop()  # views of it may have given it back already
-                raise
-        return got
+        """Hold a slot, and return that with memory for its request, and where that lies. Blocks while there is no slot or no room. Where it would not
+        block, ``loan_now`` does the same in C.
+        """
+        hold = self.hold_slot(self, self.take(deadline))
+        try:
+            offset = self.reserve(hold.slot, length, deadline)
+            return hold, hold.view(offset, length, True), offset
+        except BaseException:
+            hold.drop()  # views of it may have given it back already
+            raise
 
     def read(self, slot: int, result: int) -> bytes:
         """Return a reply."""

@@ -158,7 +158,7 @@ class Client(BaseClient[Method[Any]]):
         :raises DeadlineExceeded: there was no room in time.
         """
         timeout = self._or_default(timeout)
-        return Loan.make(self._line.live(timeout), method, length, timeout)
+        return Loan(self._line.live(timeout), method, length, timeout)
 
     def call_lease(self, method: str, payload: Buffer = b"", *, timeout: float | None = None) -> Lease:
         """Do what :meth:`call` does, but return the reply where it lies, without copying it."""

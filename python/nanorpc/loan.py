@@ -36,11 +36,12 @@ def array_on(view: memoryview, dtype: DTypeLike, shape: Shape | None) -> np.ndar
 
 
 class Memory:
-    """What loans and leases have in common."""
+    """What loans and leases have in common. Derived classes set ``_view``, which is None once the memory has been given back, and ``_length``."""
 
-    def __init__(self, view: memoryview) -> None:
-        self._view: memoryview | None = view
-        self._length = len(view)
+    __slots__ = ("__weakref__", "_length", "_view")
+
+    _length: int
+    _view: memoryview | None
 
     def __enter__(self: Self) -> Self:
         return self
@@ -60,9 +61,10 @@ class Memory:
 
         :raises Released: it has been released or sent.
         """
-        if self._view is None:
+        view = self._view
+        if view is None:
             raise Released(f"this {type(self).__name__.lower()} has been released or sent")
-        return self._view
+        return view
 
     def array(self, dtype: DTypeLike, shape: Shape | None = None) -> np.ndarray[Any, Any]:
         """Return an array on the memory, which stays as long as that: of one dimension over all of it, or of a shape that fits in.
@@ -85,6 +87,12 @@ class Lease(Memory):
     """A reply that lies in memory shared with the server, read-only, until :meth:`release` or the end of its ``with`` block, and as long as there
     are views and arrays on it. It takes one of the client's 256 slots. Its methods may be called from any thread, one at a time.
     """
+
+    __slots__ = ()
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._length = len(view)
 
     def __bytes__(self) -> bytes:
         return bytes(self.view)
@@ -111,19 +119,19 @@ class Loan(Memory):
     256 slots. Its methods may be called from any thread, one at a time.
     """
 
-    def __init__(self, method: str, timeout: float | None, hold: Hold, view: memoryview, offset: int) -> None:
-        super().__init__(view)
-        self._method = method
-        self._timeout = timeout
-        self._hold = hold
-        self._offset = offset
+    __slots__ = ("_hold", "_method", "_offset", "_timeout")
 
-    @classmethod
-    def make(cls, channel: Channel, method: str, length: int, timeout: float | None) -> Loan:
-        """See :meth:`Client.loan`."""
+    _hold: Hold
+    _offset: int
+
+    def __init__(self, channel: Channel, method: str, length: int, timeout: float | None) -> None:
         if length < 0:
             raise ValueError(f"a loan of {length} bytes: use 0 or more")
-        return cls(method, timeout, *channel.loan(length, deadline_after(timeout)))
+        deadline = 0 if timeout is None else deadline_after(timeout)
+        self._hold, self._view, self._offset = channel.loan_now(channel, length) or channel.loan(length, deadline)
+        self._length = length
+        self._method = method
+        self._timeout = timeout
 
     def send(self, *, timeout: float | None = None) -> Lease:
         """Call the method with what has been written, and return the reply where it lies. The loan has ended then, whatever comes of the call.
@@ -132,8 +140,10 @@ class Loan(Memory):
         :raises Released: the loan has been released or sent.
         """
         own, self._view = self.view, None
+        if timeout is None:
+            timeout = self._timeout
         try:
-            deadline = deadline_after(self._timeout if timeout is None else timeout)
+            deadline = 0 if timeout is None else deadline_after(timeout)
             # The reply's view is there before the request's goes: the slot is held without a break.
             return Lease(self._hold.call(self._method, self._offset, self._length, deadline))
         finally:

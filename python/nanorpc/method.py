@@ -111,7 +111,7 @@ class Method(Generic[Result]):
 
     def loan(self, length: int) -> Loan:
         """See :meth:`Client.loan`."""
-        return Loan.make(self._tools.line.live(self._timeout), self._name, length, self._timeout)
+        return Loan(self._tools.line.live(self._timeout), self._name, length, self._timeout)
 
     @property
     def info(self) -> MethodInfo:

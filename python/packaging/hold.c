@@ -25,6 +25,7 @@ typedef struct {
 } Hold;
 
 static PyTypeObject hold_type;
+static PyObject *map_name; /* "map" */
 
 /* Take the slot of an entry, whose reference is taken too: where this fails, it goes, and its slot is known to be lost. See nanorpc._tickets. */
 static Hold *
@@ -110,7 +111,7 @@ unused(PyObject *hold)
 static PyObject *
 viewed(Hold *self, int64_t offset, int64_t length, int writable)
 {
-    PyObject *map = PyObject_GetAttrString(self->channel, "map"), *pin, *view;
+    PyObject *map = PyObject_GetAttr(self->channel, map_name), *pin, *view;
 
     if (map == NULL) {
         return NULL;
@@ -396,5 +397,6 @@ static PyMethodDef functions[] = {
 int
 add_hold(PyObject *module)
 {
-    return PyType_Ready(&hold_type) < 0 ? -1 : PyModule_AddFunctions(module, functions);
+    map_name = PyUnicode_InternFromString("map");
+    return map_name == NULL || PyType_Ready(&hold_type) < 0 ? -1 : PyModule_AddFunctions(module, functions);
 }

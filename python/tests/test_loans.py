@@ -153,7 +153,7 @@ def test_wrong_use_of_holds(client: nanorpc.Client, all_slots_are_free: Check) -
     channel = client._channel
     for wrong in ((), (channel,), (channel, None), (channel, 1.5)):
         with pytest.raises(TypeError):
-            channel._loan(*wrong)
+            channel.loan_now(*wrong)
     hold, view, offset = channel.loan(300, 0)
     for name, arguments, error in (
         ("view", (0, 1), TypeError),

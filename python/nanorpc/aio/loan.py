@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 class Loan(Memory):
     """What is said of :class:`nanorpc.Loan` holds for it; :meth:`send` is awaited. Only the loop's thread uses it."""
 
+    __slots__ = ("_calls", "_hold", "_method", "_offset", "_timeout")
+
     def __init__(self, calls: Calls, hold: Hold, method: str, offset: int, length: int, timeout: float | None) -> None:
-        super().__init__(hold.view(offset, length, True))
+        self._view = hold.view(offset, length, True)
+        self._length = length
         self._hold = hold
         self._calls = calls
         self._method = method
