@@ -4,7 +4,7 @@ The handler of a signal may raise an exception between any two steps of the inte
 stored; and another one in the ``except`` or ``finally`` that would give it back. So what is held is not known from what has been run, but from what
 is referred to: Python ends an object that nobody has any more, in whatever way a function has ended.
 
-Within a function of C no handler runs: that of exchange.c takes an idle slot, and makes it idle again or returns it, in one step.
+Within a function of C no handler runs: those of exchange.c and hold.c take an idle slot, and make it idle again or return it, in one step.
 """
 
 from __future__ import annotations

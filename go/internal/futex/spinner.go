@@ -131,14 +131,14 @@ func (s *Spinner) length() int64 {
 }
 
 // Copying returns the Allowance for a wait in which the other side writes, reads or compares bytes that travel, so many of them in both directions together. A spin that lasts as
-// long as that at most doubles what such a call costs. Where it takes longer than maxAllowance, a wake-up is little beside it.
+// long as that at most doubles what such a call costs. Where it takes longer than maxAllowance, a wake-up is a hundredth of it.
 func Copying(bytes int64) int64 { return min(bytes/copiedPerNano*passes, maxAllowance) }
 
 // The Allowance for payloads.
 const (
 	copiedPerNano = 8            // bytes, where they do not fit in a CPU's cache
 	passes        = 2            // a reply is read and perhaps looked at, a request made and then written
-	maxAllowance  = 20 * maxSpin // ns
+	maxAllowance  = 80 * maxSpin // ns
 )
 
 // caught learns from a spin that has paid after some ns.

@@ -61,7 +61,7 @@ class _Pipeline:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with Client(str(directory / _NAME), family="AF_UNIX") as connection:
 
@@ -69,4 +69,4 @@ def mirror(directory: Path) -> Iterator[Arrays]:
             connection.send_bytes(numbers)
             return connection.recv_bytes()
 
-        yield Copied(call)
+        yield copied(call)

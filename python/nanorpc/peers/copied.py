@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Copied:
-    """Sends an array of the caller's own, the same each time, and returns an array on the bytes of the reply.
+class Own:
+    """Sends an array of the caller's own, the same each time.
 
-    :param call: sends a view of the array's bytes, and returns the reply.
+    :param call: sends the array, and returns that of the reply.
     """
 
-    def __init__(self, call: Callable[[memoryview], bytes | memoryview]) -> None:
+    def __init__(self, call: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
         self._call = call
         self._numbers = np.empty(0, np.float32)
 
@@ -26,7 +26,15 @@ class Copied:
 
     def run(self) -> NDArray[np.float32]:
         """Call, without another copy than the library makes."""
-        return np.frombuffer(self._call(self._numbers.data.cast("B")), np.float32)
+        return self._call(self._numbers)
 
     def end(self) -> None:
         """Keep the array for the next call."""
+
+
+def copied(call: Callable[[memoryview], bytes | memoryview]) -> Own:
+    """Return what sends an array as bytes, and makes an array on the bytes of the reply.
+
+    :param call: sends a view of the array's bytes, and returns the reply.
+    """
+    return Own(lambda numbers: np.frombuffer(call(numbers.data.cast("B")), np.float32))

@@ -63,8 +63,8 @@ def echo(directory: Path) -> Iterator[Echo]:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client. Messages are bytes, and no views."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with connected(directory) as channel:
         call = channel.unary_unary(f"/{SERVICE}/{METHOD}")
-        yield Copied(lambda numbers: call(numbers.tobytes()))
+        yield copied(lambda numbers: call(numbers.tobytes()))

@@ -36,10 +36,10 @@ def batch(directory: Path) -> Iterator[Batch]:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client. It gives the array's bytes, which are copied once, and gets bytes. See nanorpc_loan for how to have no copies."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with nanorpc.connect(SERVICE, directory=str(directory)) as client:
-        yield Copied(lambda numbers: client.call("echo", numbers))
+        yield copied(lambda numbers: client.call("echo", numbers))
 
 
 @asynccontextmanager

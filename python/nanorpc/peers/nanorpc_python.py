@@ -17,7 +17,7 @@ from nanorpc.peers.nanorpc_go import SERVICE
 FLOAT = "f4"
 """The dtype of all arrays."""
 
-_LONG = 4 << 20
+_LONG = 64 << 10
 """From this many bytes on a request is read where it lies, as methods for long payloads are to: one copy less is worth more than a view costs."""
 
 batch = nanorpc_go.batch  # a client does not know what the server is written in
@@ -42,6 +42,10 @@ def _service() -> nanorpc.Service:
         reply.view(len(request))[:] = request.view
 
     @service.method
+    def mirror(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        return numbers
+
+    @service.method
     def add(a: int, b: int) -> int:
         return a + b
 
@@ -63,12 +67,13 @@ def echo(directory: Path) -> Iterator[Echo]:
 
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
-    """Connect a client. It gives the array's bytes, which are copied once, and gets bytes. See nanorpc_loan for how to have no copies."""
-    from nanorpc.peers.copied import Copied
+    """Connect a client. Its array is copied for the call, and so is the server's result, which the client gets where it lies. See nanorpc_loan for
+    how to save the first of these copies.
+    """
+    from nanorpc.peers.copied import Own
 
     with nanorpc.connect(SERVICE, directory=str(directory)) as client:
-        call = client.call
-        yield Copied(lambda numbers: call("echo_long", numbers))
+        yield Own(client.mirror)
 
 
 @contextmanager

@@ -80,8 +80,8 @@ def batch(directory: Path) -> Iterator[Batch]:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client. A serializer takes bytes, and no views."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with _connected(directory) as proxy:
         call = proxy.echo
-        yield Copied(lambda numbers: call(numbers.tobytes()))
+        yield copied(lambda numbers: call(numbers.tobytes()))

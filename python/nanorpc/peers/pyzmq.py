@@ -84,7 +84,7 @@ class _Pipeline:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with _connected(directory, zmq.REQ) as socket:
 
@@ -93,4 +93,4 @@ def mirror(directory: Path) -> Iterator[Arrays]:
             reply: memoryview = socket.recv(copy=False).buffer
             return reply
 
-        yield Copied(call)
+        yield copied(call)

@@ -98,8 +98,8 @@ class _Pipeline:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client. A view would stay here, and be read from there, element by element: so bytes are made."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with _connected(directory) as root:
         call = root.echo
-        yield Copied(lambda numbers: call(numbers.tobytes()))
+        yield copied(lambda numbers: call(numbers.tobytes()))

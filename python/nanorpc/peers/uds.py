@@ -33,7 +33,7 @@ def echo(directory: Path) -> Iterator[Echo]:
 @contextmanager
 def mirror(directory: Path) -> Iterator[Arrays]:
     """Connect a client."""
-    from nanorpc.peers.copied import Copied
+    from nanorpc.peers.copied import copied
 
     with _connected(directory) as messages:
 
@@ -41,4 +41,4 @@ def mirror(directory: Path) -> Iterator[Arrays]:
             messages.send(numbers)
             return messages.receive() or b""
 
-        yield Copied(call)
+        yield copied(call)
