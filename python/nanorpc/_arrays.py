@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import threading
 from collections.abc import Callable
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -62,86 +63,156 @@ class ArrayMessage(Parts):
             end = offset + array.nbytes
 
     def __bytes__(self) -> bytes:
-        payload = bytearray(self.nbytes)
-        self.write(memoryview(payload))
-        return bytes(payload)
+        pieces = [self._head]
+        end = len(self._head)
+        for array, offset in self._parts:
+            pieces += bytes(offset - end), array.tobytes()
+            end = offset + array.nbytes
+        return b"".join(pieces)
 
 
-def encode(value: Any, fallback: Callable[[Any], Any], pickle: Callable[[Any], Any] | None) -> ArrayMessage:
-    """Encode a value with arrays in it.
+_SHORT = 4096
+"""Up to this many bytes, copying a message once more costs less than dealing with its parts."""
+
+
+class ArrayEncoder:
+    """Encodes values with arrays in them. May be used by several threads at once.
 
     :param fallback: encodes what is no array and msgspec does not know.
     :param pickle: encodes arrays that can only be pickled.
-    :raises TypeError: there is an array that cannot be sent.
     """
-    base = _FIRST_PLACE
-    while True:
-        parts = _Parts(base, fallback, pickle)
-        packed = msgspec.msgpack.Encoder(enc_hook=parts.encode).encode(value)
-        if HEADER + len(packed) <= base:
-            return ArrayMessage(packed, base, parts.placed, parts.end)
-        base = _aligned(HEADER + len(packed))
 
+    __slots__ = ("_current", "_encode", "_fallback", "_pickle")
 
-class _Parts:
-    """Gives arrays their places in one payload, the first one at ``end``."""
-
-    __slots__ = ("_fallback", "_pickle", "end", "placed")
-
-    def __init__(self, end: int, fallback: Callable[[Any], Any], pickle: Callable[[Any], Any] | None) -> None:
+    def __init__(self, fallback: Callable[[Any], Any], pickle: Callable[[Any], Any] | None) -> None:
         self._fallback = fallback
         self._pickle = pickle
-        self.end = end
-        self.placed: list[tuple[np.ndarray[Any, Any], int]] = []
+        self._current = _Current()
+        self._encode = msgspec.msgpack.Encoder(enc_hook=self._part).encode
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: Any) -> bytes | ArrayMessage:
+        """Encode a value: as bytes, if they are few.
+
+        :raises TypeError: there is an array that cannot be sent.
+        """
+        current = self._current
+        outer = current.parts
+        base = _FIRST_PLACE
+        try:
+            while True:
+                parts = current.parts = _Parts(base)
+                packed = self._encode(value)
+                if HEADER + len(packed) <= base:
+                    break
+                base = _aligned(HEADER + len(packed))
+        finally:
+            current.parts = outer
+        message = ArrayMessage(packed, base, parts.placed, parts.end)
+        return bytes(message) if parts.end <= _SHORT else message
+
+    def _part(self, value: Any) -> Any:
         """Encode what msgspec does not know."""
         if not isinstance(value, np.ndarray):
             return self._fallback(value)
         try:
-            descr = _described(value)
+            if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray):
+                raise TypeError("masked arrays cannot be sent: send the data and the mask")
+            described = _described(value.dtype, value.shape)
         except TypeError:
             if self._pickle is None:
                 raise
             return self._pickle(value)
+        return msgspec.msgpack.Ext(ARRAY, described + self._current.parts.place(value).to_bytes(8, "big"))
+
+
+class _Parts:
+    """The arrays of one payload, and their places in it, the first one at ``end``."""
+
+    __slots__ = ("end", "placed")
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+        self.placed: list[tuple[np.ndarray[Any, Any], int]] = []
+
+    def place(self, array: np.ndarray[Any, Any]) -> int:
+        """Return the offset of another one."""
         offset = _aligned(self.end)
-        self.end = offset + value.nbytes
-        self.placed.append((value, offset))
-        # The offset always takes nine bytes, so that a second pass with another base makes a message of the same length.
-        content = b"".join((b"\x93", descr, msgspec.msgpack.encode(value.shape), b"\xcf", offset.to_bytes(8, "big")))
-        return msgspec.msgpack.Ext(ARRAY, content)
+        self.end = offset + array.nbytes
+        self.placed.append((array, offset))
+        return offset
 
 
-class Views:
-    """Makes arrays of their descriptions. Immutable."""
+class _Current(threading.local):
+    """The payload that a thread encodes."""
 
-    __slots__ = ("_decode",)
+    parts = _Parts(0)
 
-    def __init__(self) -> None:
-        self._decode = msgspec.msgpack.Decoder(tuple[Descr, list[int], int]).decode
 
-    def view(self, payload: memoryview, content: memoryview) -> np.ndarray[Any, Any]:
-        """Return the array that an extension's content describes, as a view of the payload, which is read-only.
+_OFFSET = 9
+"""Bytes of the offset, which is always of 64 bits, so that a second pass with another base makes a message of the same length."""
 
-        :raises ValueError: there is no such array.
-        """
+
+@functools.lru_cache(_REMEMBERED)
+def _described(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Return what an array's extension has before the offset's value, in MessagePack.
+
+    :raises TypeError: the dtype cannot be described or holds Python objects.
+    """
+    return b"".join((b"\x93", _describe(dtype), msgspec.msgpack.encode(shape), b"\xcf"))
+
+
+def view(payload: memoryview, content: memoryview) -> np.ndarray[Any, Any]:
+    """Return the array that an extension's content describes, as a view of the payload, which is read-only.
+
+    :raises ValueError: there is no such array.
+    """
+    try:
         try:
-            descr, shape, offset = self._decode(content)
-            dtype = _parse(descr)
-            if len(shape) > _MAX_DIMENSIONS:
-                raise ValueError(f"{len(shape)} dimensions")
-            count = math.prod(shape)
-            size = count * dtype.itemsize
-            if min(shape, default=0) < 0 or offset < HEADER or offset + size > len(payload):
-                raise ValueError(f"{size} bytes at {offset} of {len(payload)}")
-            if count == 0:  # there may be no byte at the offset
-                return np.ndarray(shape, dtype, b"")
-            # Not np.ndarray(), which would let go of the memoryview, so that the memory could be unmapped and written to.
-            return np.frombuffer(payload, dtype, count, offset).reshape(shape)
-        except msgspec.MsgspecError as error:
-            raise ValueError("no array: neither dtype, shape nor offset") from error
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise ValueError(f"no array: {error}") from error
+            if content[-_OFFSET] != 0xCF:
+                raise ValueError("another length of the offset")
+            dtype, shape, count = _layout(bytes(content[:-_OFFSET]))
+            offset = int.from_bytes(content[-_OFFSET + 1 :], "big")
+        except Exception:  # whatever it is: the long way decides
+            descr, sizes, offset = _content()(content)
+            dtype, shape, count = _laid_out(descr, sizes)
+        size = count * dtype.itemsize
+        if offset < HEADER or offset + size > len(payload):
+            raise ValueError(f"{size} bytes at {offset} of {len(payload)}")
+        if count == 0:  # there may be no byte at the offset
+            return np.ndarray(shape, dtype, b"")
+        # Not np.ndarray(), which would let go of the memoryview, so that the memory could be unmapped and written to.
+        array = np.frombuffer(payload, dtype, count, offset)
+        return array if len(shape) == 1 else array.reshape(shape)
+    except msgspec.MsgspecError as error:
+        raise ValueError("no array: neither dtype, shape nor offset") from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"no array: {error}") from error
+
+
+@functools.cache
+def _content() -> Callable[[bytes | memoryview], tuple[Descr, list[int], int]]:
+    """Return what decodes the content of an extension."""
+    return msgspec.msgpack.Decoder(tuple[Descr, list[int], int]).decode
+
+
+Layout = tuple[np.dtype[Any], tuple[int, ...], int]
+"""The dtype, the shape, and how many elements that has."""
+
+
+@functools.lru_cache(_REMEMBERED)
+def _layout(described: bytes) -> Layout:
+    """Return what the content of an extension without the offset says, and raise anything if it says nothing."""
+    descr, sizes, _ = _content()(described + b"\0")
+    return _laid_out(descr, sizes)
+
+
+def _laid_out(descr: Descr, sizes: list[int]) -> Layout:
+    dtype = _parse(descr)
+    if len(sizes) > _MAX_DIMENSIONS:
+        raise ValueError(f"{len(sizes)} dimensions")
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"a shape of {sizes}")
+    return dtype, tuple(sizes), math.prod(sizes)
 
 
 def _aligned(offset: int) -> int:
@@ -149,18 +220,12 @@ def _aligned(offset: int) -> int:
     return -(-offset // _ALIGNMENT) * _ALIGNMENT
 
 
-def _described(array: np.ndarray[Any, Any]) -> bytes:
-    """Return the description of an array's dtype, in MessagePack.
-
-    :raises TypeError: it cannot be described or holds Python objects, or the array is more than its data.
-    """
-    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
-        raise TypeError("masked arrays cannot be sent: send the data and the mask")
-    return _describe(array.dtype)
-
-
 @functools.lru_cache(_REMEMBERED)
 def _describe(dtype: np.dtype[Any]) -> bytes:
+    """Return the description of a dtype, in MessagePack.
+
+    :raises TypeError: it cannot be described or holds Python objects.
+    """
     if dtype.hasobject:
         raise TypeError(f"arrays of {dtype} cannot be sent: they hold Python objects")
     try:

@@ -33,16 +33,6 @@ class Parts(ABC):
         """Write it to a place of that length."""
 
 
-_SHORT = 4096
-"""Up to this many bytes, copying parts once more costs less than dealing with them."""
-
-
-def plain(payload: Buffer | Parts) -> memoryview | bytes | bytearray | Parts:
-    """Return a payload as bytes without copying them, unless it is short parts. Parts that are long stay what they are."""
-    if not isinstance(payload, Parts):
-        return flat(payload)
-    if len(payload) > _SHORT:
-        return payload
-    joined = bytearray(len(payload))
-    payload.write(memoryview(joined))
-    return joined
+def plain(payload: Buffer | Parts) -> memoryview | bytes | Parts:
+    """Return a payload as bytes without copying them. Parts stay what they are."""
+    return payload if isinstance(payload, Parts) else flat(payload)

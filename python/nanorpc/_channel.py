@@ -185,7 +185,7 @@ class Channel:
                 size = result & LENGTH_MASK
                 start = result >> PLACE_SHIFT << PLACE_UNIT_SHIFT
                 if keep and self.keepable(size):
-                    kept: bytes = self.keep(slot, start, size)
+                    kept: bytes = self.keep(entry, start, size)
                     return kept
                 reply = self.map[start : start + size]
             if result >= STAGED or not short:
@@ -404,10 +404,15 @@ class Channel:
         kept = self._kept
         return len(kept) < MAX_KEPT and block_size(length) + sum(kept.values()) <= self._keepable
 
-    def keep(self, slot: Slot, start: int, length: int) -> Any:
+    def keep(self, entry: tuple[Slot, int], start: int, length: int) -> Any:
         """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
-        self._kept[slot.ticket.number] = block_size(length)
-        return self.pinned(start, length, False, partial(self.drop, slot))
+        self._kept[entry[0].ticket.number] = block_size(length)
+        return self.pinned(start, length, False, partial(self._unkeep, entry))
+
+    def _unkeep(self, entry: tuple[Slot, int]) -> None:
+        if not forked():
+            self._kept.pop(entry[0].ticket.number, None)
+            self.release(entry)
 
     def pinned(self, offset: int, length: int, writable: bool, unused: Callable[[], None]) -> memoryview:
         """Return a view of memory that belongs to a slot, and call ``unused`` once the view, all that was made of it and all arrays on them are

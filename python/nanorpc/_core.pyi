@@ -48,7 +48,12 @@ class Runner:
     room: int
     over: int
     def reserve(self, length: int) -> memoryview: ...
-    def run(self, functions: tuple[Callable[..., Any] | None, ...], longest: tuple[int, ...]) -> tuple[int, Any]: ...
+    def run(
+        self,
+        functions: tuple[Callable[[bytes], Any] | None, ...],
+        longest: tuple[int, ...],
+        in_place: tuple[Callable[[memoryview], Any] | None, ...],
+    ) -> tuple[int, Any]: ...
 
 def runner(
     worker: int,

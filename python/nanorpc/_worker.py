@@ -25,27 +25,13 @@ COPIED_TO = 4096
 """Up to this many bytes, a request is copied before it is decoded: that costs less than a view, and arrays in it are the method's to keep."""
 
 
-IN_PLACE = -1
-"""Instead of a length: a request is not copied."""
-
-
-def simple(method: Method, codec: Codec, reserve: Callable[[int], memoryview]) -> Callable[..., Any] | None:
-    """Return a function from request to reply for a method that needs nothing else, or None. The request is bytes; of a raw method both are views,
-    and that of the reply is what ``reserve`` has returned, or None.
-    """
-    if method.is_async or method.context is not None:
+def copying(method: Method, codec: Codec) -> Callable[[bytes], Any] | None:
+    """Return a function from request to reply for a method that needs nothing else, or None."""
+    if method.is_async or method.context is not None or method.kind == "raw":
         return None
     function = method.function
     if method.kind == "bytes":
         return function
-    if method.kind == "raw":
-
-        def run_in_place(request: memoryview) -> memoryview | None:
-            reply = Reply(reserve)
-            function(Request(request), reply)
-            return reply.written
-
-        return run_in_place
     assert method.signature is not None
     fast, otherwise, encode = method.signature.fast, method.signature.decode_otherwise, codec.encode
 
@@ -62,9 +48,25 @@ def simple(method: Method, codec: Codec, reserve: Callable[[int], memoryview]) -
     return run
 
 
-def _longest(method: Method) -> int:
-    """Return the length of the longest request that is copied for a method."""
-    return {"raw": IN_PLACE, "typed": COPIED_TO, "bytes": sys.maxsize}[method.kind]
+def in_place(method: Method, codec: Codec, reserve: Callable[[int], memoryview]) -> Callable[[memoryview], Any] | None:
+    """Return a function from request, where it lies, to reply for a method that needs nothing else, or None. A raw method's reply is what ``reserve``
+    has returned, or None.
+    """
+    if method.is_async or method.context is not None or method.kind == "bytes":
+        return None
+    function = method.function
+    encode = codec.encode
+
+    def run_raw(request: memoryview) -> memoryview | None:
+        reply = Reply(reserve)
+        function(Request(request), reply)
+        return reply.written
+
+    def run_typed(request: memoryview) -> Any:
+        args, kwargs = arguments_of(method, request, None)
+        return encode(function(*args, **kwargs))
+
+    return run_raw if method.kind == "raw" else run_typed
 
 
 class Worker:
@@ -83,8 +85,11 @@ class Worker:
         self._runner = shared.core.runner(
             self._worker, *addresses, segments.maps, segments.of, refuse, lambda number: shared.kept(methods[number])
         )  # see python/packaging/runner.c
-        self._simple = tuple(simple(method, codec, self._runner.reserve) for method in methods)
-        self._longest = tuple(map(_longest, methods))
+        self._functions = (
+            tuple(copying(method, codec) for method in methods),
+            tuple(COPIED_TO if method.kind == "typed" else sys.maxsize for method in methods),
+            tuple(in_place(method, codec, self._runner.reserve) for method in methods),
+        )
 
     def run(self) -> None:
         """Run methods."""
@@ -101,7 +106,7 @@ class Worker:
     def _serve(self) -> bool:
         """Run methods until one is not done in the core alone; deal with that, and report whether the server goes on."""
         try:
-            number, reply = self._runner.run(self._simple, self._longest)
+            number, reply = self._runner.run(*self._functions)
         except BaseException as error:  # the caller's to know, whatever it is: also SystemExit, which would end the worker
             self._fail(error, self._methods[self._box[_box.METHOD]])
             return True

@@ -23,7 +23,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nanorpc._arrays import ArrayMessage
+    from nanorpc._arrays import ArrayEncoder, ArrayMessage
 
 ARRAY = 1
 """The extension type of an array."""
@@ -55,18 +55,19 @@ class Malformed(ValueError):
 
 
 class Codec:
-    """Encodes and decodes values. Immutable: several threads may use it at once.
+    """Encodes and decodes values. Several threads may use it at once.
 
     :param pickle: also send and accept pickled objects. Only for peers that trust each other: who sends them runs any code here.
     """
 
-    __slots__ = ("_encode", "_hook", "_pickle")
+    __slots__ = ("_arrays", "_encode", "_hook", "_pickle")
 
     def __init__(self, pickle: bool = False) -> None:
         import msgspec
 
         self._pickle = pickle
         self._hook = _or_pickled if pickle else _plain
+        self._arrays: ArrayEncoder | None = None  # made with the first array, as it imports numpy
         self._encode = msgspec.msgpack.Encoder(enc_hook=self._hook).encode
 
     @property
@@ -75,7 +76,7 @@ class Codec:
         return self._pickle
 
     def encode(self, value: Any) -> bytes | ArrayMessage:
-        """Return a payload, or what will write one if there are numpy arrays in the value.
+        """Return a payload, or what will write one if there are numpy arrays in the value and it is long.
 
         :raises TypeError: there is something in it that cannot be sent.
         :raises OverflowError: there is an int of more than 64 bits in it.
@@ -85,8 +86,9 @@ class Codec:
         try:
             return self._encode(value)
         except _ArrayFound:
-            message: ArrayMessage = _arrays().encode(value, self._hook, _pickle if self._pickle else None)
-            return message
+            if self._arrays is None:
+                self._arrays = _arrays().ArrayEncoder(self._hook, _pickle if self._pickle else None)
+            return self._arrays.encode(value)
 
     def decoder(self, type: Any = Any) -> Decoder:
         """Return a decoder for values of a type. Making one takes long; keep it.
@@ -100,14 +102,13 @@ class Codec:
 class Decoder:
     """Decodes payloads to values of one type; made by :meth:`Codec.decoder`. Several threads may use it at once."""
 
-    __slots__ = ("_payload", "_pickle", "_views", "decode_plain")
+    __slots__ = ("_payload", "_pickle", "decode_plain")
 
     def __init__(self, codec: Codec, type: Any) -> None:
         import msgspec
 
         self._pickle = codec.pickle
         self._payload = _Payload()
-        self._views: Any = None
         self.decode_plain = msgspec.msgpack.Decoder(type, ext_hook=self._extension, dec_hook=_converted).decode
         """Decodes a payload without arrays and raises what msgspec raises; on any exception let :meth:`decode_refused` decide."""
 
@@ -153,9 +154,7 @@ class Decoder:
             payload = self._payload.view
             if payload is None:
                 raise ValueError("an array in a payload without arrays")
-            if self._views is None:
-                self._views = _arrays().Views()
-            return self._views.view(payload, content)
+            return _arrays().view(payload, content)
         if code == PICKLED:
             return self._unpickle(content)
         from msgspec.msgpack import Ext

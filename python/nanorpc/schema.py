@@ -62,6 +62,7 @@ class Signature:
     __slots__ = (
         "_codec",
         "_context_index",
+        "_decoders",
         "_named",
         "_names",
         "_types",
@@ -119,7 +120,9 @@ class Signature:
         self._codec = codec
         self._names = tuple(parameter.name for parameter in self.parameters if not parameter.keyword_only)
         self._types = tuple(types[argument] for argument in self._names)
-        self.fast: dict[int, Callable[[bytes | memoryview], Any]] = {}
+        self._decoders: dict[int, Decoder] = {}
+        """Of positional arguments, by how many there are. Others are made when they are first needed."""
+        self.fast: dict[int, Callable[[bytes | memoryview], Any]] = {MARKER[0]: self._decode_with_arrays}
         """Decode positional arguments, by the first byte of the payload. On any exception let :meth:`decode_otherwise` decide."""
         self._make_decoders(types)
 
@@ -140,8 +143,11 @@ class Signature:
             self.fast[_FIX_ARRAY | count] = self._decoder(count).decode_plain
 
     def _decoder(self, count: int) -> Decoder:
-        """Make a decoder for a list of so many arguments."""
-        return self._codec.decoder(tuple[self._types[:count]])  # type: ignore[misc]
+        """Return a decoder for a list of so many arguments."""
+        decoder = self._decoders.get(count)
+        if decoder is None:
+            decoder = self._decoders[count] = self._codec.decoder(tuple[self._types[:count]])  # type: ignore[misc]
+        return decoder
 
     def __str__(self) -> str:
         parts = [str(parameter) for parameter in self.parameters]
@@ -164,6 +170,10 @@ class Signature:
         except Exception:  # whatever it is: the long way decides
             pass
         return self.decode_otherwise(payload)
+
+    def _decode_with_arrays(self, payload: bytes | memoryview) -> Any:
+        packed = message_pack(payload)
+        return self._decoders[packed[0] ^ _FIX_ARRAY].decode_part(packed, memoryview(payload))
 
     def decode_otherwise(self, payload: bytes | memoryview) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Do what :meth:`decode_arguments` does, for a payload that none of :attr:`fast` decodes."""

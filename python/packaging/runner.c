@@ -81,7 +81,7 @@ let_go(PyObject **pin)
     return kept;
 }
 
-/* Take away what a method has had, when it has returned, or what it has raised has been dealt with. If it has kept any of it, that is said: it cannot be taken away. */
+/* Take away what a method has had, when it has returned and its reply, or what it has raised, has been dealt with. If it has kept any of it, that is said: it cannot be taken away. */
 static int
 withdraw(Runner *self)
 {
@@ -146,40 +146,22 @@ leave(Runner *self, int64_t offset, int64_t length)
     self->box[REPLY_LENGTH] = length;
 }
 
-/* Run a method that reads its request where it lies: a function from a view to the view that reserve has returned, or None for an empty reply. */
-static int
-run_in_place(Runner *self, PyObject *function)
-{
-    PyObject *reply;
-
-    if (self->box[OFFSET] == STAGED) {
-        self->request = view_of(bytes_at(self->stage, self->box[LENGTH]));
-    } else if (map_of_call(self) != NULL) {
-        self->request_pin = pin_new(self->map, self->box[OFFSET], self->box[LENGTH], 0);
-        self->request = self->request_pin == NULL ? NULL : PyMemoryView_FromObject(self->request_pin);
-    }
-    reply = self->request == NULL ? NULL : PyObject_CallOneArg(function, self->request);
-    if (reply == NULL) {
-        return 0; /* its traceback has the views: the next run takes them away */
-    }
-    if (!self->over) {
-        leave(self, self->place, self->room); /* without a reply both are 0, as those of an empty one on the stage */
-    }
-    if (reply == Py_None) {
-        Py_DECREF(reply);
-    } else {
-        release(reply);
-    }
-    return withdraw(self);
-}
-
-/* Make the bytes of the request. */
+/* Return the request as bytes, or as a view where it lies, which the method has until withdraw. */
 static PyObject *
-copied(const Runner *self)
+request_of(Runner *self, int copies)
 {
     const int64_t *box = self->box;
 
-    return bytes_at(box[OFFSET] == STAGED ? self->stage : (const char *)(intptr_t)box[ADDRESS], box[LENGTH]);
+    if (copies) {
+        return bytes_at(box[OFFSET] == STAGED ? self->stage : (const char *)(intptr_t)box[ADDRESS], box[LENGTH]);
+    }
+    if (box[OFFSET] == STAGED) {
+        self->request = view_of(bytes_at(self->stage, box[LENGTH]));
+    } else if (map_of_call(self) != NULL) {
+        self->request_pin = pin_new(self->map, box[OFFSET], box[LENGTH], 0);
+        self->request = self->request_pin == NULL ? NULL : PyMemoryView_FromObject(self->request_pin);
+    }
+    return Py_XNewRef(self->request);
 }
 
 /* Copy a reply to where WorkerNext finds it, unless there is no room for it: then the caller has been told. */
@@ -204,64 +186,88 @@ answer(Runner *self, PyObject *reply)
     leave(self, offset, length);
 }
 
+/* Deal with what a method has returned, and report whether that is all: it is a view that reserve has made, None or bytes. */
+static int
+replied(Runner *self, PyObject *reply)
+{
+    if (self->over) { /* the caller has been told that there is no room, and the method has caught that */
+        return 1;
+    }
+    if (self->reply_pin != NULL) {
+        leave(self, self->place, self->room);
+    } else if (reply == Py_None) {
+        leave(self, STAGED, 0);
+    } else if (PyBytes_CheckExact(reply)) {
+        answer(self, reply);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+/* Return what runs a call, borrowed, and whether it gets a copy; None if there is nothing. */
+static PyObject *
+function_of(const Runner *self, PyObject *const *arguments, Py_ssize_t number, int *copies)
+{
+    PyObject *function = PyTuple_GetItem(arguments[0], number);
+    int64_t most;
+
+    if (function == NULL || !masked(PyTuple_GetItem(arguments[1], number), &most)) {
+        return NULL;
+    }
+    *copies = function != Py_None && (self->box[OFFSET] == STAGED || self->box[LENGTH] <= most);
+    return *copies ? function : PyTuple_GetItem(arguments[2], number);
+}
+
 PyDoc_STRVAR(run_doc,
-"run(functions, longest)\n\n"
-"Run calls. functions has, by the methods' numbers, functions from bytes to bytes or None, and None for methods that are to be run otherwise; longest has\n"
-"the length of the longest request that is copied for each, or -1: the function gets a view where the request lies, and returns that of its reply, which\n"
-"reserve has made, or None. Blocks, without slices: see WorkerNext.\n\n"
-"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else than bytes.\n"
-"Raise what a method raises. In all cases it is the caller who answers, before the next call of this.");
+"run(functions, longest, in_place)\n\n"
+"Run calls. By the methods' numbers, functions has those that get bytes, longest the length of the longest request that is copied for each, and in_place\n"
+"functions that get a view of the request where it lies, for longer ones and for methods that have no other; None where there is none. They return\n"
+"bytes, None, or what reserve has returned to them. Blocks, without slices: see WorkerNext.\n\n"
+"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else. Raise what a\n"
+"method raises. In all cases it is the caller who answers, before the next call of this.");
 
 static PyObject *
 run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
 {
     PyObject *function, *request, *reply;
     PyThreadState *thread;
-    int64_t number, most;
+    int64_t number;
+    int copies;
 
-    if (!expect("run", given, 2)) {
+    if (!expect("run", given, 3)) {
         return NULL;
     }
     for (;;) {
-        if (!withdraw(self)) { /* of a call that has ended with an exception */
+        if (!withdraw(self)) {
             return NULL;
         }
         thread = PyEval_SaveThread();
         number = pycore_WorkerNext(self->worker);
         PyEval_RestoreThread(thread);
         self->place = self->room = 0;
-        function = number < 0 ? Py_None : PyTuple_GetItem(arguments[0], (Py_ssize_t)number);
+        function = number < 0 ? Py_None : function_of(self, arguments, (Py_ssize_t)number, &copies);
+        if (function == NULL) {
+            return NULL;
+        }
         if (function == Py_None) {
             return Py_BuildValue("LO", (long long)number, Py_None);
         }
-        if (function == NULL || !masked(PyTuple_GetItem(arguments[1], (Py_ssize_t)number), &most)) {
-            return NULL;
-        }
         self->over = 0;
-        if (most < 0) {
-            if (!run_in_place(self, function)) {
-                return NULL;
-            }
-            continue;
-        }
-        if (self->box[OFFSET] != STAGED && self->box[LENGTH] > most) {
-            return Py_BuildValue("LO", (long long)number, Py_None);
-        }
-        request = copied(self);
+        request = request_of(self, copies);
         reply = request == NULL ? NULL : PyObject_CallOneArg(function, request);
         Py_XDECREF(request);
-        if (reply == Py_None) {
-            Py_DECREF(reply);
-            reply = PyBytes_FromStringAndSize(NULL, 0);
-        }
         if (reply == NULL) {
-            return NULL;
+            return NULL; /* its traceback has the views: the next run takes them away */
         }
-        if (!PyBytes_CheckExact(reply)) {
+        if (!replied(self, reply)) {
             return Py_BuildValue("LN", (long long)number, reply);
         }
-        answer(self, reply);
-        Py_DECREF(reply); /* before the wait: it may be the last that is left of something large */
+        if (self->reply_pin != NULL && PyMemoryView_Check(reply)) {
+            release(reply);
+        } else {
+            Py_DECREF(reply); /* before the wait: it may be the last that is left of something large */
+        }
     }
 }
 

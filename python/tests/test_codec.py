@@ -183,7 +183,7 @@ def test_arrays_are_views_of_the_payload() -> None:
 
 
 def test_write_fills_exactly_its_bytes() -> None:
-    message = Codec().encode([np.arange(3.0), np.ones(3, "u1")])
+    message = Codec().encode([np.arange(1000.0), np.ones(3, "u1")])
     assert not isinstance(message, bytes)
     memory = bytearray(b"\xee" * (message.nbytes + 5))
     message.write(memoryview(memory))
@@ -355,6 +355,13 @@ def test_crafted_arrays(description: Any) -> None:
         Codec().decoder().decode(crafted(*description))
 
 
+@pytest.mark.parametrize("shape", [[3], [], [2, 3], [207, *[1] * 7]], ids=repr)  # the last has the first byte of a long offset at its place
+def test_offsets_of_another_length(shape: list[int]) -> None:
+    payload = crafted("|u1", shape, 64, data=bytes(range(207)))  # of one byte, where ours have nine
+    array = Codec().decoder().decode(payload)
+    assert (list(array.shape), array.ravel().tolist()) == (shape, list(range(array.size)))
+
+
 def test_crafted_nesting() -> None:
     descr: Any = "<f4"
     for _ in range(300):
@@ -474,10 +481,9 @@ def test_a_decoder_used_while_it_decodes() -> None:
 
 def test_arrays_keep_their_memory() -> None:
     memory = mmap.mmap(-1, 4096)
-    message = Codec().encode(np.arange(3))
-    assert not isinstance(message, bytes)
     view = memoryview(memory)
-    message.write(view)
+    message = bytes(Codec().encode(np.arange(3)))
+    view[: len(message)] = message
     array = Codec().decoder().decode(view)
     view.release()
     with pytest.raises(BufferError):

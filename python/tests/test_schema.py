@@ -149,6 +149,21 @@ def test_wrong_arguments(function: Any, value: Any, text: str) -> None:
     assert str(raised.value) == text
 
 
+def test_decoders_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making one takes longer than a call."""
+
+    def function(first: NDArray[np.float32], second: int = 0) -> None: ...
+
+    signature = Signature.of(function, CODEC)
+    numbers = np.ones(3, np.float32)
+    monkeypatch.setattr(Codec, "decoder", None)
+    for arguments in ((numbers,), (numbers, 2)):
+        payload = bytes(CODEC.encode(arguments))
+        args, kwargs = signature.decode_arguments(payload)
+        assert (args[0].tolist(), args[1:], kwargs) == ([1, 1, 1], arguments[1:], {})
+        assert len(signature.fast[payload[0]](payload)) == len(arguments)  # without the long way
+
+
 def test_arrays_as_arguments() -> None:
     (first,), kwargs = decoded(arrays, [np.ones(3, "f4")])
     assert (first.tolist(), kwargs) == ([1.0, 1.0, 1.0], {})

@@ -178,6 +178,9 @@ def test_arrays_keep_their_type_and_shape(client: nanorpc.Client, array: np.ndar
 def test_arrays_lie_where_the_reply_lies(client: nanorpc.Client) -> None:
     big = client.same(np.arange(1 << 20, dtype=np.uint8))
     assert "memfd:nanorpc" in mapping_of(big)
+    idle = len(client._channel._idle)
+    del big
+    assert len(client._channel._idle) == idle + 1  # the next call need not ask the core for a slot
     small = client.same(np.arange(10))
     assert "memfd:nanorpc" not in mapping_of(small)
 

@@ -74,7 +74,7 @@ class Calls:
             if result < 0:
                 raise channel.error(slot, result, method)
             if keep and channel.keepable(result & LENGTH_MASK):
-                return channel.keep(slot, *unplace(result))  # type: ignore[no-any-return]
+                return channel.keep(entry, *unplace(result))  # type: ignore[no-any-return]
             reply = channel.read(slot, result)
         except BaseException as error:
             channel.drop(slot)
