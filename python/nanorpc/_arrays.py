@@ -115,8 +115,10 @@ class ArrayEncoder:
         if not isinstance(value, np.ndarray):
             return self._fallback(value)
         try:
-            if type(value) is not np.ndarray and isinstance(value, np.ma.MaskedArray):
-                raise TypeError("masked arrays cannot be sent: send the data and the mask")
+            if type(value) is not np.ndarray:
+                if isinstance(value, np.ma.MaskedArray):
+                    raise TypeError("masked arrays cannot be sent: send the data and the mask")
+                value = value.view(np.ndarray)  # which other classes may not let numpy's functions copy
             described = _described(value.dtype, value.shape)
         except TypeError:
             if self._pickle is None:

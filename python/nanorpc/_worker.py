@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from nanorpc import _box
 from nanorpc._answers import Shared, WorkerAnswer, arguments_of, keywords_of, refuse
-from nanorpc._buffer import Parts, plain
 from nanorpc._loader import checked
 from nanorpc._stage import Stage
 from nanorpc.errors import STATUS_BITS, Status, status_of
@@ -121,12 +120,11 @@ class Worker:
 
     def _reply(self, reply: Any, method: Method) -> None:
         """Answer with what a method has returned, which is no bytes."""
+        answer = self._answer_to(method)
         try:
-            payload = plain(reply)
-        except BaseException as error:  # it is nothing that can be sent
-            self._fail(error, method)
-        else:
-            self._answer(_box.REPLY, payload)
+            answer.reply(reply)
+        except BaseException as error:  # it is nothing that can be sent, or written: an array of a class of the program's, say
+            answer.fail(error)
 
     def _answer_to(self, method: Method) -> WorkerAnswer:
         return WorkerAnswer(self._shared, method, self._worker, self._box, self._stage.memory)
@@ -138,10 +136,10 @@ class Worker:
             answer.place, answer.room, answer.answered = runner.place, runner.room, runner.over
             answer.fail(error)
         elif not runner.over:
-            self._answer(_box.EXCEPTION, self._shared.failure(error, method))
+            self._answer_exception(self._shared.failure(error, method))
 
-    def _answer(self, status: int, payload: Any) -> None:
-        """Answer, with the next call of the core."""
+    def _answer_exception(self, payload: bytes) -> None:
+        """Answer, with the next call of the core; where it is short, also where the segment cannot be mapped."""
         size, offset = len(payload), _box.STAGED
         if size <= self._shared.inline:
             self._stage.memory[:size] = payload
@@ -149,12 +147,8 @@ class Worker:
             offset = self._shared.core.pycore_WorkerReserve(self._worker, size)
             if offset < 0:  # the caller has been told
                 return
-            segment = self._shared.segments.of(self._box[_box.CONNECTION])
-            if isinstance(payload, Parts):
-                payload.write(memoryview(segment)[offset : offset + size])
-            else:
-                segment[offset : offset + size] = payload
-        self._box[_box.STATUS], self._box[_box.REPLY_OFFSET], self._box[_box.REPLY_LENGTH] = status, offset, size
+            self._shared.segments.of(self._box[_box.CONNECTION])[offset : offset + size] = payload
+        self._box[_box.STATUS], self._box[_box.REPLY_OFFSET], self._box[_box.REPLY_LENGTH] = _box.EXCEPTION, offset, size
 
     def _noticed(self, number: int) -> bool:
         """Deal with what is no call, and report whether the server goes on."""

@@ -175,6 +175,19 @@ def test_arrays_keep_their_type_and_shape(client: nanorpc.Client, array: np.ndar
         assert got["more"][1] == 1
 
 
+class Stubborn(np.ndarray[Any, Any]):
+    def __array_function__(self, *given: Any) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("length", [10, 100_000])
+def test_arrays_of_other_classes_arrive_as_arrays(client: nanorpc.Client, length: int) -> None:
+    numbers = np.arange(length)
+    got = client.same(numbers.view(Stubborn))
+    assert type(got) is np.ndarray
+    assert np.array_equal(got, numbers)
+
+
 def test_arrays_lie_where_the_reply_lies(client: nanorpc.Client) -> None:
     big = client.same(np.arange(1 << 20, dtype=np.uint8))
     assert "memfd:nanorpc" in mapping_of(big)
