@@ -210,12 +210,12 @@ static PyObject *
 function_of(const Runner *self, PyObject *const *arguments, Py_ssize_t number, int *copies)
 {
     PyObject *function = PyTuple_GetItem(arguments[0], number);
-    int64_t most;
+    int64_t most = INLINE_CAPACITY;
 
-    if (function == NULL || !masked(PyTuple_GetItem(arguments[1], number), &most)) {
+    if (function == NULL || (self->box[OFFSET] != STAGED && !masked(PyTuple_GetItem(arguments[1], number), &most))) {
         return NULL;
     }
-    *copies = function != Py_None && (self->box[OFFSET] == STAGED || self->box[LENGTH] <= most);
+    *copies = function != Py_None && self->box[LENGTH] <= most;
     return *copies ? function : PyTuple_GetItem(arguments[2], number);
 }
 
