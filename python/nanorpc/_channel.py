@@ -405,21 +405,16 @@ class Channel:
         return len(kept) < MAX_KEPT and block_size(length) + sum(kept.values()) <= self._keepable
 
     def keep(self, entry: tuple[Slot, int], start: int, length: int) -> Any:
-        """Return a read-only view of a reply where it lies. Its slot is given back when the view, and all that is made of it, are gone."""
+        """Return a read-only view of a reply where it lies. Its slot is given back once the view, all that was made of it and all arrays on them are
+        gone: then, in whatever thread that happens. The map stays as long, whatever becomes of the connection.
+        """
         self._kept[entry[0].ticket.number] = block_size(length)
-        return self.pinned(start, length, False, partial(self._unkeep, entry))
+        return self.core.pin(self.map, start, length, False, partial(self._unkeep, entry))  # see python/packaging/pin.c
 
     def _unkeep(self, entry: tuple[Slot, int]) -> None:
         if not forked():
             self._kept.pop(entry[0].ticket.number, None)
             self.release(entry)
-
-    def pinned(self, offset: int, length: int, writable: bool, unused: Callable[[], None]) -> memoryview:
-        """Return a view of memory that belongs to a slot, and call ``unused`` once the view, all that was made of it and all arrays on them are
-        gone: then, in whatever thread that happens. The map stays as long, whatever becomes of the connection.
-        """
-        view: memoryview = self.core.pin(self.map, offset, length, writable, unused)  # see python/packaging/pin.c
-        return view
 
     def release(self, entry: tuple[Slot, int]) -> None:
         """Give back a slot whose reply has been read."""

@@ -21,6 +21,26 @@ address(const void *memory)
     return (int64_t)(intptr_t)memory;
 }
 
+PyObject *
+take_idle(PyObject *common, int64_t *slot)
+{
+    PyObject *entry, *idle = PyTuple_GET_ITEM(common, IDLE);
+    Py_ssize_t last = PyList_GET_SIZE(idle) - 1;
+
+    if (last < 0) {
+        return NULL;
+    }
+    entry = PyList_GET_ITEM(idle, last);
+    if (!integer(PyTuple_GetItem(entry, 0), slot)) {
+        return NULL;
+    }
+    Py_INCREF(entry);
+    if (PyList_SetSlice(idle, last, last + 1, NULL) < 0) {
+        Py_CLEAR(entry);
+    }
+    return entry;
+}
+
 PyDoc_STRVAR(exchange_doc,
 "exchange(method, payload, deadline)\n\n"
 "Make a call in the last of the idle slots, and return the reply, if that has less than 64 KiB. The slot is idle again then. Blocks for a slice at\n"
@@ -32,9 +52,8 @@ PyDoc_STRVAR(exchange_doc,
 static PyObject *
 exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadline)
 {
-    PyObject *idle, *known, *entry, *reply;
+    PyObject *known, *entry, *reply;
     PyThreadState *thread;
-    Py_ssize_t last;
     int64_t client, slot, number, segment, result;
     char copied[INLINE_CAPACITY];
 
@@ -51,20 +70,9 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     if (!masked(known, &number)) {
         return NULL;
     }
-    idle = PyTuple_GET_ITEM(common, IDLE);
-    last = PyList_GET_SIZE(idle) - 1;
-    if (last < 0) {
-        Py_RETURN_NONE;
-    }
-    entry = PyList_GET_ITEM(idle, last);
-    if (!integer(PyTuple_GetItem(entry, 0), &slot)) {
-        return NULL;
-    }
-    /* From here on the slot is this thread's. Should anything fail, the entry goes, and its slot is known to be lost: see nanorpc._tickets. */
-    Py_INCREF(entry);
-    if (PyList_SetSlice(idle, last, last + 1, NULL) < 0) {
-        Py_DECREF(entry);
-        return NULL;
+    entry = take_idle(common, &slot);
+    if (entry == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
     /* Bytes do not change, and the caller has them: they stay where they are without the lock. */
     thread = PyEval_SaveThread();
@@ -83,7 +91,7 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     } else {
         return Py_BuildValue("NL", entry, (long long)result);
     }
-    if (PyList_Append(idle, entry) < 0) {
+    if (PyList_Append(PyTuple_GET_ITEM(common, IDLE), entry) < 0) {
         Py_CLEAR(reply);
     }
     Py_DECREF(entry);

@@ -17,6 +17,10 @@ int is_flag(PyObject *object);
 /* Whether a flag in a tuple is set. */
 int set(PyObject *common, int flag);
 
+/* Take the last of the idle slots: return its entry, with a reference, and the slot's number. NULL if there is none, or with an exception; then nothing is taken. From then on
+ * the slot is this thread's. Should anything fail, the entry goes, and its slot is known to be lost: see nanorpc._tickets. */
+PyObject *take_idle(PyObject *common, int64_t *slot);
+
 int add_exchange(PyObject *module);
 
 #endif

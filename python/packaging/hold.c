@@ -27,9 +27,9 @@ typedef struct {
 static PyTypeObject hold_type;
 static PyObject *map_name; /* "map" */
 
-/* Take the slot of an entry, whose reference is taken too: where this fails, it goes, and its slot is known to be lost. See nanorpc._tickets. */
+/* Hold the slot of an entry, whose reference is taken. */
 static Hold *
-hold_new(PyObject *common, PyObject *channel, PyObject *entry)
+hold_new(PyObject *common, PyObject *channel, PyObject *entry, int64_t slot)
 {
     Hold *self = PyObject_GC_New(Hold, &hold_type);
 
@@ -40,14 +40,21 @@ hold_new(PyObject *common, PyObject *channel, PyObject *entry)
     self->common = Py_NewRef(common);
     self->channel = Py_NewRef(channel);
     self->entry = entry;
+    self->slot = slot;
     self->uses = 0;
     self->called = 0;
     PyObject_GC_Track((PyObject *)self);
-    if (!integer(PyTuple_GET_ITEM(PyTuple_GET_ITEM(common, EXCHANGER), CLIENT), &self->client) || !integer(PyTuple_GetItem(entry, 0), &self->slot)) {
+    if (!integer(PyTuple_GET_ITEM(PyTuple_GET_ITEM(common, EXCHANGER), CLIENT), &self->client)) {
         Py_DECREF(self);
         return NULL;
     }
     return self;
+}
+
+static PyObject *
+idle_of(PyObject *common)
+{
+    return PyTuple_GET_ITEM(PyTuple_GET_ITEM(common, EXCHANGER), IDLE);
 }
 
 static int
@@ -85,7 +92,7 @@ give_back(Hold *self)
         return channel_drops(self, entry);
     }
     pycore_Recycle(self->client, self->slot);
-    added = PyList_Append(PyTuple_GET_ITEM(PyTuple_GET_ITEM(self->common, EXCHANGER), IDLE), entry);
+    added = PyList_Append(idle_of(self->common), entry);
     Py_DECREF(entry);
     if (added < 0) {
         return 0;
@@ -297,10 +304,12 @@ PyDoc_STRVAR(hold_doc, "hold(channel, entry)\n\nHold the slot of an entry that n
 static PyObject *
 hold(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
 {
-    if (!expect("hold", given, 2)) {
+    int64_t slot;
+
+    if (!expect("hold", given, 2) || !integer(PyTuple_GetItem(arguments[1], 0), &slot)) {
         return NULL;
     }
-    return (PyObject *)hold_new(common, arguments[0], Py_NewRef(arguments[1]));
+    return (PyObject *)hold_new(common, arguments[0], Py_NewRef(arguments[1]), slot);
 }
 
 PyDoc_STRVAR(loan_doc,
@@ -311,31 +320,27 @@ PyDoc_STRVAR(loan_doc,
 static PyObject *
 loan(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
 {
-    PyObject *idle, *entry, *memory;
-    Py_ssize_t last;
-    int64_t length, offset;
+    PyObject *entry, *memory;
+    int64_t length, offset, slot;
     Hold *held;
 
     if (!expect("loan", given, 2) || !integer(arguments[1], &length)) {
         return NULL;
     }
-    idle = PyTuple_GET_ITEM(PyTuple_GET_ITEM(common, EXCHANGER), IDLE);
-    last = PyList_GET_SIZE(idle) - 1;
-    if (last < 0 || set(common, FORKED) || set(common, RETURNING)) {
+    if (set(common, FORKED) || set(common, RETURNING)) {
         Py_RETURN_NONE;
     }
-    entry = Py_NewRef(PyList_GET_ITEM(idle, last));
-    if (PyList_SetSlice(idle, last, last + 1, NULL) < 0) {
-        Py_DECREF(entry);
-        return NULL;
+    entry = take_idle(PyTuple_GET_ITEM(common, EXCHANGER), &slot);
+    if (entry == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
-    held = hold_new(common, arguments[0], entry);
+    held = hold_new(common, arguments[0], entry, slot);
     if (held == NULL) {
         return NULL;
     }
     offset = pycore_TryReserve(held->client, held->slot, length);
     if (offset < 0) {
-        memory = PyList_Append(idle, entry) < 0 ? NULL : Py_NewRef(Py_None);
+        memory = PyList_Append(idle_of(common), entry) < 0 ? NULL : Py_NewRef(Py_None);
         Py_DECREF(held);
         return memory;
     }
