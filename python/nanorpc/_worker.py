@@ -112,15 +112,19 @@ class Worker:
         if number < 0:
             return self._noticed(number)
         method = self._methods[number]
+        try:
+            answer = self._answer_to(method)
+        except BaseException as error:  # the connection's segment cannot be mapped
+            self._fail(error, method)
+            return True
         if reply is None:
-            self._run(self._answer_to(method))
+            self._run(answer)
         else:
-            self._reply(reply, method)
+            self._reply(reply, answer)
         return True
 
-    def _reply(self, reply: Any, method: Method) -> None:
+    def _reply(self, reply: Any, answer: WorkerAnswer) -> None:
         """Answer with what a method has returned, which is no bytes."""
-        answer = self._answer_to(method)
         try:
             answer.reply(reply)
         except BaseException as error:  # it is nothing that can be sent, or written: an array of a class of the program's, say

@@ -246,6 +246,7 @@ run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
         number = pycore_WorkerNext(self->worker);
         PyEval_RestoreThread(thread);
         self->place = self->room = 0;
+        self->over = number < 0;
         function = number < 0 ? Py_None : function_of(self, arguments, (Py_ssize_t)number, &copies);
         if (function == NULL) {
             return NULL;
@@ -253,7 +254,6 @@ run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
         if (function == Py_None) {
             return Py_BuildValue("LO", (long long)number, Py_None);
         }
-        self->over = 0;
         request = request_of(self, copies);
         reply = request == NULL ? NULL : PyObject_CallOneArg(function, request);
         Py_XDECREF(request);

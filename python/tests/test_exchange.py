@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import nanorpc
+from nanorpc._answers import Segments
 from nanorpc._channel import Channel
 from nanorpc._loader import core
 from nanorpc._worker import COPIED_TO, Worker
@@ -78,6 +79,16 @@ def interrupted(request: bytes) -> bytes:
 @service.method(raw=True)
 def pause(request: bytes) -> bytes:
     time.sleep(float(request))
+    return request
+
+
+@service.method(raw=True)
+def in_place(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
+    reply.view(len(request))[:] = request.view
+
+
+@service.method(raw=True)
+def with_context(request: bytes, context: nanorpc.Context) -> bytes:
     return request
 
 
@@ -225,6 +236,35 @@ def test_what_methods_raise_has_their_type_and_traceback(client: nanorpc.Client,
             assert line in str(raised.value.traceback)
         assert client.call("same", b"x") == b"x"
     all_slots_are_free(client)
+
+
+def test_the_segment_cannot_be_mapped(serve: Callable[..., nanorpc.Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descriptors are scarce, say: the caller is told, by the method that needs the map, and the worker goes on."""
+    of = Segments.of
+    failing = True
+
+    def scarce(segments: Segments, connection: int) -> Any:
+        if failing:
+            raise OSError("too many open files")
+        return of(segments, connection)
+
+    monkeypatch.setattr(Segments, "of", scarce)
+    client = serve(service, workers=1)
+    calls: list[Callable[[], object]] = [
+        lambda: client.call("in_place", bytes(1000)),
+        lambda: client.call("in_place", b"short"),
+        lambda: client.call("with_context", b"short"),
+        lambda: client.call("one_of", b"bytearray"),
+        lambda: client.size("x" * COPIED_TO),
+    ]
+    for failing in (True, True, False):
+        for call in calls:
+            if failing:
+                with pytest.raises(nanorpc.RemoteError, match="too many open files"):
+                    call()
+            else:
+                assert call()
+            assert client.call("same", bytes(100_000)) == bytes(100_000)  # which needs no map of Python's
 
 
 def test_unknown_methods(client: nanorpc.Client, all_slots_are_free: AllFree) -> None:
