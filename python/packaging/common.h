@@ -30,7 +30,7 @@ integer(PyObject *object, int64_t *value)
     return *value != -1 || !PyErr_Occurred();
 }
 
-/* Read an integer that may take all 63 bits: that of a long one takes a tenth of the time of PyLong_AsLongLong, and what has more bits is cut. */
+/* Read an integer of up to 64 bits, whose sign does not matter: for long ones this takes a tenth of the time of PyLong_AsLongLong. Of longer ones the rest is cut off. */
 static inline int
 masked(PyObject *object, int64_t *value)
 {
