@@ -47,12 +47,12 @@ func TestNoReplyOfAnotherCall(t *testing.T) {
 }
 
 // callTooLate makes calls with deadlines of about the time that they take. It prints how many it has made, and at last how many have timed out.
-func callTooLate(where nanorpc.Option) error {
+func callTooLate(dir string) error {
 	calls, err := strconv.ParseInt(os.Getenv(numberVariable), 10, 64)
 	if err != nil {
 		return err
 	}
-	client, err := nanorpc.Dial(context.Background(), service, where)
+	client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 	if err != nil {
 		return err
 	}

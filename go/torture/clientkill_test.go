@@ -32,7 +32,7 @@ func TestClientKilled(t *testing.T) {
 	dir := t.TempDir()
 	server := start(t, "server", dir)
 	pid := server.Process.Pid
-	if err := useOnce(nanorpc.WithDirectory(dir), 0); err != nil {
+	if err := useOnce(dir, 0); err != nil {
 		t.Fatal(err)
 	}
 	idle := settled(pid)
@@ -115,9 +115,9 @@ func settled(pid int) state {
 }
 
 // standBy calls with payloads of all sizes, and checks what it gets, until the standard input ends. It prints how many calls it has made.
-func standBy(where nanorpc.Option) error {
+func standBy(dir string) error {
 	ctx := stdinEnds()
-	client, err := nanorpc.Dial(context.Background(), service, where)
+	client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 	if err != nil {
 		return err
 	}
@@ -159,21 +159,24 @@ func expect(client *nanorpc.Client, method string, request, want []byte) error {
 }
 
 // useEverything comes to all points of a client, until it dies.
-func useEverything(where nanorpc.Option) error {
+func useEverything(dir string) error {
 	rest := time.Duration(0)
 	if p := os.Getenv(pointVariable); slices.Contains([]string{"trim-before:1", "trim-taken:1"}, p) {
 		rest = 1500 * time.Millisecond
 	}
 	for {
-		if err := useOnce(where, rest); err != nil {
+		if err := useOnce(dir, rest); err != nil {
+			return err
+		}
+		if err := askForNotice(dir); err != nil {
 			return err
 		}
 	}
 }
 
 // useOnce connects, uses what a client has, and closes. With a rest it rests so long after what has taken memory.
-func useOnce(where nanorpc.Option, rest time.Duration) error {
-	client, err := nanorpc.Dial(context.Background(), service, where)
+func useOnce(dir string, rest time.Duration) error {
+	client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 	if err != nil {
 		return err
 	}
@@ -222,14 +225,13 @@ func useOnce(where nanorpc.Option, rest time.Duration) error {
 			return err
 		}
 	}
-	return askForNotice(os.Getenv(directoryVariable), small)
+	return nil
 }
 
-// askForNotice makes a call as an event loop does, which asks for notice of the reply once that does not come at once.
-func askForNotice(dir string, request letter) error {
-	if dir == "" {
-		return nil // not in a process of its own
-	}
+// askForNotice connects and makes calls as an event loop does, which asks for notice of the reply once that does not come at once.
+func askForNotice(dir string) error {
+	rng := rand.New(rand.NewPCG(rand.Uint64(), 0))
+	request := seal(make([]byte, 64), rng.Uint64(), 200*time.Microsecond, rng)
 	client, err := endpoint.Dial(context.Background(), dir, service, futex.Adaptive)
 	if err != nil {
 		return err

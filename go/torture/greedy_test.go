@@ -91,16 +91,16 @@ func p99(all []time.Duration) time.Duration {
 }
 
 // serveFrugally is serve with quotas.
-func serveFrugally(where nanorpc.Option) error {
-	return serve(where, nanorpc.WithArena(greedyArena), nanorpc.WithMaxPayload(greedyArena), nanorpc.WithMaxConnectionsPerUser(greedyConnections),
+func serveFrugally(dir string) error {
+	return serve(dir, nanorpc.WithArena(greedyArena), nanorpc.WithMaxPayload(greedyArena), nanorpc.WithMaxConnectionsPerUser(greedyConnections),
 		nanorpc.WithMaxConcurrency(greedyTotal), nanorpc.WithMaxConcurrencyPerConnection(greedyEach))
 }
 
 // takeEverything connects until it is refused, takes all of each connection, prints how many there are, and keeps it all until it is killed.
-func takeEverything(where nanorpc.Option) error {
+func takeEverything(dir string) error {
 	var kept []any
 	for connections := 0; ; connections++ {
-		client, err := nanorpc.Dial(context.Background(), service, where)
+		client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 		if errors.Is(err, nanorpc.ErrExhausted) && strings.Contains(err.Error(), "connections to this service") {
 			fmt.Println(connections, "connections")
 			break

@@ -21,14 +21,14 @@ const trappedTimeout = 20 * time.Millisecond
 
 // callTraps calls a hostile server in all ways, over and over, until the standard input ends, and then one that keeps to the protocol. Whatever comes of the calls, each must end.
 // It prints how many it has made.
-func callTraps(where nanorpc.Option) error {
+func callTraps(dir string) error {
 	ctx := stdinEnds()
 	var calls atomic.Int64
 	go mustProgress(&calls)
 	ready()
 	for ctx.Err() == nil {
 		dialing, cancel := context.WithTimeout(ctx, time.Second)
-		client, err := nanorpc.Dial(dialing, service, where)
+		client, err := nanorpc.Dial(dialing, service, nanorpc.WithDirectory(dir))
 		cancel()
 		calls.Add(1)
 		if err != nil {
@@ -49,7 +49,7 @@ func callTraps(where nanorpc.Option) error {
 		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
 		return fmt.Errorf("%d segments and %d goroutines are left", stateOf(os.Getpid()).segments, runtime.NumGoroutine())
 	}
-	if err := useOnce(nanorpc.WithDirectory(os.Getenv(honestVariable)), 0); err != nil {
+	if err := useOnce(os.Getenv(honestVariable), 0); err != nil {
 		return fmt.Errorf("a server that keeps to the protocol: %w", err)
 	}
 	fmt.Println(calls.Load())

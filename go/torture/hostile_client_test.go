@@ -20,8 +20,8 @@ const (
 )
 
 // serveIntruders serves with small arenas, all of which can be written over.
-func serveIntruders(where nanorpc.Option) error {
-	return serve(where, nanorpc.WithArena(hostileArena), nanorpc.WithMaxPayload(hostilePayload))
+func serveIntruders(dir string) error {
+	return serve(dir, nanorpc.WithArena(hostileArena), nanorpc.WithMaxPayload(hostilePayload))
 }
 
 // besieged is a server with hostile clients, and two others that check what they get.
@@ -39,7 +39,7 @@ type besieged struct {
 func besiege(t *testing.T, r *row) *besieged {
 	b := &besieged{r: r, dir: t.TempDir()}
 	b.server = start(t, "besieged", b.dir)
-	if err := useOnce(nanorpc.WithDirectory(b.dir), 0); err != nil {
+	if err := useOnce(b.dir, 0); err != nil {
 		t.Fatal(err)
 	}
 	b.idle = settled(b.pid())

@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nanorpc/go/nanorpc"
 )
 
 // patience bounds waits for things that take milliseconds: on a loaded machine they may take long, but not for ever.
@@ -32,8 +30,8 @@ const (
 	service           = "torture"
 )
 
-var roles = map[string]func(where nanorpc.Option) error{
-	"server":    func(where nanorpc.Option) error { return serve(where) },
+var roles = map[string]func(dir string) error{
+	"server":    func(dir string) error { return serve(dir) },
 	"besieged":  serveIntruders,
 	"trapped":   callTraps,
 	"frugal":    serveFrugally,
@@ -53,7 +51,7 @@ func TestMain(m *testing.M) {
 	if role == "" {
 		os.Exit(m.Run())
 	}
-	if err := roles[role](nanorpc.WithDirectory(os.Getenv(directoryVariable))); err != nil {
+	if err := roles[role](os.Getenv(directoryVariable)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

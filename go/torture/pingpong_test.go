@@ -81,7 +81,7 @@ func cpuSets(t testing.TB) [][]int {
 const serverVariable = "NANORPC_TEST_SERVER"
 
 // play makes calls, one after the other. A stall is a second without a reply, beside the time for which threads of either process have waited for a CPU, in which this process has run.
-func play(where nanorpc.Option) error {
+func play(dir string) error {
 	calls, err := strconv.Atoi(os.Getenv(numberVariable))
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func play(where nanorpc.Option) error {
 		return err
 	}
 	waiting := func() time.Duration { return queued(os.Getpid()) + queued(server) }
-	client, err := nanorpc.Dial(context.Background(), service, where)
+	client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 	if err != nil {
 		return err
 	}

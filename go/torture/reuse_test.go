@@ -58,8 +58,8 @@ func TestReusedBuffers(t *testing.T) {
 }
 
 // serveSecrets is a server whose methods reply with the request, and with what is in the memory of a reply.
-func serveSecrets(where nanorpc.Option) error {
-	srv := nanorpc.NewServer(service, where, nanorpc.WithArena(reuseArena), nanorpc.WithMaxPayload(reuseArena))
+func serveSecrets(dir string) error {
+	srv := nanorpc.NewServer(service, nanorpc.WithDirectory(dir), nanorpc.WithArena(reuseArena), nanorpc.WithMaxPayload(reuseArena))
 	err := errors.Join(
 		srv.Handle("echo", func(_ context.Context, request []byte) ([]byte, error) { return request, nil }),
 		srv.Handle("slow", func(_ context.Context, request []byte) ([]byte, error) {

@@ -101,7 +101,7 @@ func TestServerKilled(t *testing.T) {
 		r.lose("the client has %d segments mapped, and had %d", stateOf(os.Getpid()).segments, before)
 	}
 	start(t, "server", dir)
-	if err := useOnce(where, 0); err != nil {
+	if err := useOnce(dir, 0); err != nil {
 		r.lose("the last server: %v", err)
 	}
 }
@@ -115,7 +115,6 @@ func TestServerKilledAtPoints(t *testing.T) {
 	points := failpoint.ServerPoints()
 	r := begin(t, "server killed at points", "kills", full)
 	dir := t.TempDir()
-	where := nanorpc.WithDirectory(dir)
 	var took []time.Duration
 	total := size(full, len(points))
 	for i := range total {
@@ -134,7 +133,7 @@ func TestServerKilledAtPoints(t *testing.T) {
 				go func() {
 					var err error
 					for err == nil {
-						err = useOnce(where, rest)
+						err = useOnce(dir, rest)
 					}
 					// A server that dies within the handshake has sent no welcome, or does not listen any more.
 					if !errors.Is(err, nanorpc.ErrServerGone) && !errors.Is(err, nanorpc.ErrServerNotFound) {
@@ -161,7 +160,7 @@ func TestServerKilledAtPoints(t *testing.T) {
 	r.took("until a caller has its error", took, 100*time.Millisecond, time.Second)
 	r.note("%d points", len(points))
 	start(t, "server", dir)
-	if err := useOnce(where, 0); err != nil {
+	if err := useOnce(dir, 0); err != nil {
 		r.lose("the last server: %v", err)
 	}
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // serve serves the methods that the tests call until the standard input ends.
-func serve(where nanorpc.Option, options ...nanorpc.ServerOption) error {
-	srv := nanorpc.NewServer(service, append(options, where)...)
+func serve(dir string, options ...nanorpc.ServerOption) error {
+	srv := nanorpc.NewServer(service, append(options, nanorpc.WithDirectory(dir))...)
 	var waiting atomic.Int64
 	err := errors.Join(
 		srv.Handle("echo", func(_ context.Context, request []byte) ([]byte, error) { return request, nil }),

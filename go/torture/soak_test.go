@@ -33,7 +33,7 @@ func TestSoak(t *testing.T) {
 	r := begin(t, "soak", "seconds", full)
 	dir := t.TempDir()
 	server := start(t, "server", dir)
-	if err := useOnce(nanorpc.WithDirectory(dir), 0); err != nil {
+	if err := useOnce(dir, 0); err != nil {
 		t.Fatal(err)
 	}
 	idle := settled(server.Process.Pid)
@@ -222,9 +222,9 @@ func lineThrough(samples []sample, value func(sample) float64) line {
 }
 
 // soak makes calls until the standard input ends, closes, looks whether it has what it had before, and prints how many calls it has made.
-func soak(where nanorpc.Option) error {
-	return soakWith(where, func(s *soaker) error {
-		client, err := nanorpc.Dial(context.Background(), service, where)
+func soak(dir string) error {
+	return soakWith(dir, func(s *soaker) error {
+		client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 		if err != nil {
 			return err
 		}
@@ -239,10 +239,10 @@ func soak(where nanorpc.Option) error {
 }
 
 // comeAndGo connects, makes some calls, and closes, over and over, at times with calls in flight. Else it is as soak.
-func comeAndGo(where nanorpc.Option) error {
-	return soakWith(where, func(s *soaker) error {
+func comeAndGo(dir string) error {
+	return soakWith(dir, func(s *soaker) error {
 		for s.until.Err() == nil {
-			client, err := nanorpc.Dial(context.Background(), service, where)
+			client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 			if err != nil {
 				return err
 			}
@@ -268,9 +268,9 @@ func comeAndGo(where nanorpc.Option) error {
 	})
 }
 
-func soakWith(where nanorpc.Option, run func(*soaker) error) error {
+func soakWith(dir string, run func(*soaker) error) error {
 	until := stdinEnds()
-	client, err := nanorpc.Dial(context.Background(), service, where) // the runtime has what it needs then
+	client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir)) // the runtime has what it needs then
 	if err != nil {
 		return err
 	}

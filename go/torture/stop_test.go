@@ -200,9 +200,9 @@ func stopBesides(t *testing.T, r *row, full int, lane func(dir string, stops int
 }
 
 // callWithDeadlines prints the deadlines that calls have ended with, and when they have, until the standard input ends.
-func callWithDeadlines(where nanorpc.Option) error {
+func callWithDeadlines(dir string) error {
 	ctx := stdinEnds()
-	client, err := nanorpc.Dial(context.Background(), service, where)
+	client, err := nanorpc.Dial(context.Background(), service, nanorpc.WithDirectory(dir))
 	if err != nil {
 		return err
 	}
