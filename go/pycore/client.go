@@ -155,14 +155,17 @@ func Reserve(client, slot, length, deadline int64) int64 {
 }
 
 // Call submits the request at offset, or, if that is 0, the one on the stage, and waits for the reply. It returns the reply's place; or copiedReply with the length in the
-// lower bits, for one that is on the stage now; or a status.
-func Call(client, slot, method, offset, length, deadline int64) int64 {
+// lower bits, for one that is on the stage now; or a status. If within is not 0 it waits for so many ns at most, and returns -statusPending, as Exchange does.
+func Call(client, slot, method, offset, length, deadline, within int64) int64 {
 	c, ok := holder(client, slot)
 	if !ok {
 		return -statusInvalidHandle
 	}
 	if _, refused := c.submit(int(slot), method, offset, length, deadline); refused != 0 {
 		return refused
+	}
+	if within != 0 && !c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within)}) {
+		return -statusPending
 	}
 	return await(c, int(slot), deadline)
 }
@@ -206,11 +209,14 @@ func ClientOver(client int64) int64 {
 	return c.over()
 }
 
-// Await waits on for the reply of a call that returned -statusPending.
-func Await(client, slot, deadline int64) int64 {
+// Await waits on for the reply of a call that returned -statusPending, for a slice, or if within is not 0 for so many ns.
+func Await(client, slot, deadline, within int64) int64 {
 	c, ok := holder(client, slot)
 	if !ok {
 		return -statusInvalidHandle
+	}
+	if within != 0 && !c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within), Insist: true}) {
+		return -statusPending
 	}
 	return await(c, int(slot), deadline)
 }

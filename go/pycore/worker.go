@@ -2,9 +2,11 @@ package pycore
 
 import (
 	"errors"
+	"time"
 
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
+	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
 
@@ -20,6 +22,7 @@ type worker struct {
 
 	call     *endpoint.Call // that WorkerNext has returned; nil once it has been answered or detached
 	reserved memory         // of the reply, unless that fits in its slot
+	held     uint           // times that WorkerNext was to wait for a moment only
 }
 
 // memory is where a reply may be written.
@@ -73,9 +76,11 @@ func WorkerNew(id, mailbox, stage int64) int64 {
 }
 
 // WorkerNext answers the last call as the mailbox says, unless that has been done otherwise, and returns the next one's method. It blocks until there
-// is a call, without slices: only threads that get no signals may call it. Else it returns -statusClosed, when the server has shut down; or with a number in the higher bits
+// is a call, without slices: only threads that get no signals may call it. If within is not 0 it waits for so many ns at most, which should be few, and returns -statusPending if
+// there is no call; and, unless insist is not 0, also without having waited where that has not paid lately, and now and then: a thread that holds the interpreter's lock
+// meanwhile releases it then. Else it returns -statusClosed, when the server has shut down; or with a number in the higher bits
 // -statusConnection for a connection that has ended, and -statusCancelled for a watched call, by its ticket, whose caller does not wait any more.
-func WorkerNext(id int64) int64 {
+func WorkerNext(id, within, insist int64) int64 {
 	w, ok := workers.get(id)
 	if !ok {
 		return -statusInvalidHandle
@@ -83,10 +88,12 @@ func WorkerNext(id int64) int64 {
 	if w.call != nil && !w.answer() {
 		return -statusInvalidHandle
 	}
-	call, err := w.endpoint.Next()
+	call, err := w.next(link.Moment{Within: time.Duration(within), Insist: insist != 0})
 	if err != nil {
 		var notice *endpoint.Notice
 		switch {
+		case errors.Is(err, link.ErrPending):
+			return -statusPending
 		case !errors.As(err, &notice):
 			return -statusClosed
 		case notice.Cancelled:
@@ -106,6 +113,20 @@ func WorkerNext(id int64) int64 {
 	}
 	box[boxDeadline], box[boxMethod] = call.Deadline, int64(call.Number())
 	return box[boxMethod]
+}
+
+// giveWayEvery is how many calls there are between two for which WorkerNext does not wait when it is to wait for a moment only. It is some milliseconds' worth: methods that are
+// not written in Python never let others have the interpreter's lock.
+const giveWayEvery = 4096
+
+func (w *worker) next(m link.Moment) (*endpoint.Call, error) {
+	if m.Within == 0 {
+		return w.endpoint.Next()
+	}
+	if w.held++; !m.Insist && w.held%giveWayEvery == 0 {
+		return nil, link.ErrPending
+	}
+	return w.endpoint.NextSoon(m)
 }
 
 // answer answers the call as the mailbox says. It reports false if that says something that cannot be.

@@ -165,7 +165,7 @@ class Channel:
                 offset = 0
                 self.stage[stage : stage + length] = request
             submitted = True
-            result = self._call(self.handle, slot, number, offset, length, deadline)
+            result = self._call(self.handle, slot, number, offset, length, deadline, 0)
         except BaseException as error:
             self.drop(slot)
             if not submitted and isinstance(error, NanoRPCError):
@@ -365,13 +365,13 @@ class Channel:
         caller's to drop, with its call submitted.
         """
         check_fork()
-        result: int = self._call(self.handle, slot, self.number(method), offset, length, deadline)
+        result: int = self._call(self.handle, slot, self.number(method), offset, length, deadline, 0)
         return result if result >= 0 else self.finish(slot, result, method, deadline)
 
     def finish(self, slot: int, result: int, method: str, deadline: int) -> int:
         """Wait for a call that has not ended with a reply yet. Returns the place of the reply, or raises."""
         while result == -Status.PENDING:
-            result = self.core.pycore_Await(self.handle, slot, deadline)
+            result = self.core.pycore_Await(self.handle, slot, deadline, 0)
         if result >= 0:
             return result
         raise self.error(slot, result, method)

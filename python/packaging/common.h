@@ -11,6 +11,7 @@ enum {
     STAGED = 0,            /* the offset of a payload that is on the stage */
     COPIED = 1,            /* copiedReply of go/pycore, in the upper half of a place: the lower half is the length */
     UNIT_SHIFT = 5,        /* placeUnit of go/pycore: in the upper half of a place is the offset in units of 32 bytes */
+    PENDING = -1,          /* -statusPending of go/pycore */
 };
 
 static inline int

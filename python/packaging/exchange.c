@@ -1,17 +1,17 @@
 /* A client's end of calls with bytes, in one function of C. In bytecode its steps, which are those of Channel.call, take as long as the rest of the round trip. Any other call
  * it leaves to Python.
  *
- * It may be called from any thread that holds the interpreter's lock, and releases it while it waits. */
+ * It may be called from any thread that holds the interpreter's lock, and releases it while it waits, but for the first moment: see lock.h. */
 
 #include "common.h"
 
-#include <time.h>
-
 #include "core_go.h"
 #include "exchange.h"
+#include "lock.h"
 
 enum {
     UNDONE = 0,          /* the result of an Exchange that has done nothing */
+    SHORT = 16 << 10,    /* up to so many bytes, copying a request takes no longer than a moment */
     KEPT_FROM = 1 << 16, /* replies from this length on, in bytes, Python may leave where they lie: see Channel.call */
 };
 
@@ -54,7 +54,7 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
 {
     PyObject *known, *entry, *reply;
     PyThreadState *thread;
-    int64_t client, slot, number, segment, result;
+    int64_t client, slot, number, length, segment, result, *taken;
     char copied[INLINE_CAPACITY];
 
     if (!integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
@@ -75,10 +75,21 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
     /* Bytes do not change, and the caller has them: they stay where they are without the lock. */
-    thread = PyEval_SaveThread();
-    result = pycore_Exchange(client, slot, number, address(PyBytes_AS_STRING(payload)), PyBytes_GET_SIZE(payload), deadline,
-                             address(copied), sizeof copied);
-    PyEval_RestoreThread(thread);
+    length = PyBytes_GET_SIZE(payload);
+    thread = length > SHORT ? PyEval_SaveThread() : NULL;
+    result = pycore_Exchange(client, slot, number, address(PyBytes_AS_STRING(payload)), length, deadline, address(copied), sizeof copied,
+                             thread == NULL ? MOMENT : 0);
+    taken = taken_of(common);
+    if (thread == NULL && result == PENDING && is_turn(taken)) {
+        result = pycore_Exchanged(client, slot, length, deadline, address(copied), sizeof copied, LONG_MOMENT);
+    }
+    if (thread == NULL && result == PENDING) {
+        thread = PyEval_SaveThread();
+        result = pycore_Exchanged(client, slot, length, deadline, address(copied), sizeof copied, 0);
+    }
+    if (thread != NULL) {
+        take_back(thread, taken);
+    }
     if (result >> 32 == COPIED) {
         reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
     } else if (result > 0 && (result & UINT32_MAX) < KEPT_FROM) {
@@ -120,17 +131,22 @@ PyDoc_STRVAR(exchanger_doc,
 static PyObject *
 exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
-    PyObject *common, *function;
-    int64_t number;
+    PyObject *common, *function, *taken;
+    int64_t number, never = -TURN;
 
-    if (!expect("exchanger", given, COMMON) || !integer(arguments[CLIENT], &number) || !integer(arguments[SEGMENT], &number)) {
+    if (!expect("exchanger", given, TAKEN) || !integer(arguments[CLIENT], &number) || !integer(arguments[SEGMENT], &number)) {
         return NULL;
     }
     if (!PyList_CheckExact(arguments[IDLE]) || !PyDict_CheckExact(arguments[NUMBERS])) {
         PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and two integers");
         return NULL;
     }
-    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT], arguments[SEGMENT]);
+    taken = PyByteArray_FromStringAndSize((const char *)&never, sizeof never);
+    if (taken == NULL) {
+        return NULL;
+    }
+    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT], arguments[SEGMENT], taken);
+    Py_DECREF(taken);
     if (common == NULL) {
         return NULL;
     }
@@ -167,7 +183,6 @@ enum { EXCHANGER, FORKED, RETURNING, DROP_IDLE, CONCLUDE, OTHERWISE, WHOLE };
 static int
 options(PyObject *const *values, PyObject *names, int *keep, int64_t *deadline)
 {
-    struct timespec now;
     PyObject *name;
     Py_ssize_t i;
     double timeout;
@@ -187,8 +202,7 @@ options(PyObject *const *values, PyObject *names, int *keep, int64_t *deadline)
                 PyErr_Clear(); /* of an int too large for a double */
                 return 0;
             }
-            clock_gettime(CLOCK_MONOTONIC, &now);
-            *deadline = now.tv_sec * 1000000000LL + now.tv_nsec + (int64_t)(timeout * 1e9);
+            *deadline = monotonic() + (int64_t)(timeout * 1e9);
         }
     }
     return 1;

@@ -5,14 +5,21 @@
 
 #include <Python.h>
 
-/* What all calls of a client have in common is looked up once: a tuple to which functions are bound. */
-enum { IDLE, NUMBERS, CLIENT, SEGMENT, COMMON };
+/* What all calls of a client have in common is looked up once: a tuple to which functions are bound. TAKEN is a bytearray with an int64_t. */
+enum { IDLE, NUMBERS, CLIENT, SEGMENT, TAKEN, COMMON };
 
 /* Return that tuple, borrowed, of what exchanger has returned; of anything else NULL, without an exception. */
 PyObject *common_of(PyObject *function);
 
 /* Whether an object can be a flag: a bytearray, whose first byte it is. */
 int is_flag(PyObject *object);
+
+/* When a thread that uses the client has got the interpreter's lock back, where others had it: see lock.h. */
+static inline int64_t *
+taken_of(PyObject *common)
+{
+    return (int64_t *)PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, TAKEN));
+}
 
 /* Whether a flag in a tuple is set. */
 int set(PyObject *common, int flag);

@@ -9,6 +9,7 @@
 
 #include "core_go.h"
 #include "exchange.h"
+#include "lock.h"
 #include "pin.h"
 
 /* What all holds of a client have in common. */
@@ -189,6 +190,25 @@ reply(Hold *self, PyObject *number)
     return integer(number, &place) ? reply_at(self, place) : NULL;
 }
 
+/* Submit the slot's call, and wait for the reply: see lock.h. */
+static int64_t
+called(Hold *self, int64_t number, int64_t offset, int64_t length, int64_t deadline)
+{
+    int64_t *taken = taken_of(PyTuple_GET_ITEM(self->common, EXCHANGER));
+    int64_t result = pycore_Call(self->client, self->slot, number, offset, length, deadline, MOMENT);
+    PyThreadState *thread;
+
+    if (result == PENDING && is_turn(taken)) {
+        result = pycore_Await(self->client, self->slot, deadline, LONG_MOMENT);
+    }
+    if (result == PENDING) {
+        thread = PyEval_SaveThread();
+        result = pycore_Await(self->client, self->slot, deadline, 0);
+        take_back(thread, taken);
+    }
+    return result;
+}
+
 PyDoc_STRVAR(call_doc,
 "call(method, offset, length, deadline)\n\n"
 "Make the slot's call, with a request that lies where it has been reserved, and return a view of the reply, as reply does. Blocks until it is there, in\n"
@@ -198,7 +218,6 @@ static PyObject *
 call(Hold *self, PyObject *const *arguments, Py_ssize_t given)
 {
     PyObject *known, *finished;
-    PyThreadState *thread;
     int64_t number, offset, length, deadline, result;
 
     if (!expect("call", given, 4) || !integer(arguments[1], &offset) || !integer(arguments[2], &length) || !integer(arguments[3], &deadline)) {
@@ -216,9 +235,7 @@ call(Hold *self, PyObject *const *arguments, Py_ssize_t given)
         if (!masked(known, &number)) {
             return NULL;
         }
-        thread = PyEval_SaveThread();
-        result = pycore_Call(self->client, self->slot, number, offset, length, deadline);
-        PyEval_RestoreThread(thread);
+        result = called(self, number, offset, length, deadline);
         if (result >= 0) {
             return reply_at(self, result);
         }

@@ -10,6 +10,7 @@
 #include <structmember.h>
 
 #include "core_go.h"
+#include "lock.h"
 #include "pin.h"
 
 enum { REPLY = 0 /* the status of a reply */ };
@@ -22,6 +23,7 @@ typedef struct {
     int64_t worker;
     int64_t *box;
     char *stage;
+    int64_t taken;    /* see lock.h */
     PyObject *maps;   /* by connection */
     PyObject *map_of; /* makes the map of a connection that is not among them yet */
     PyObject *refuse; /* raises why there is no memory for a reply */
@@ -219,6 +221,24 @@ function_of(const Runner *self, PyObject *const *arguments, Py_ssize_t number, i
     return *copies ? function : PyTuple_GetItem(arguments[2], number);
 }
 
+/* Answer the last call, and wait for the next one. */
+static int64_t
+next(Runner *self)
+{
+    PyThreadState *thread;
+    int64_t number = pycore_WorkerNext(self->worker, MOMENT, 0);
+
+    if (number == PENDING && is_turn(&self->taken)) {
+        number = pycore_WorkerNext(self->worker, LONG_MOMENT, 1);
+    }
+    if (number == PENDING) {
+        thread = PyEval_SaveThread();
+        number = pycore_WorkerNext(self->worker, 0, 0);
+        take_back(thread, &self->taken);
+    }
+    return number;
+}
+
 PyDoc_STRVAR(run_doc,
 "run(functions, longest, in_place)\n\n"
 "Run calls. By the methods' numbers, functions has those that get bytes, longest the length of the longest request that is copied for each, and in_place\n"
@@ -231,7 +251,6 @@ static PyObject *
 run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
 {
     PyObject *function, *request, *reply;
-    PyThreadState *thread;
     int64_t number;
     int copies;
 
@@ -242,9 +261,7 @@ run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
         if (!withdraw(self)) {
             return NULL;
         }
-        thread = PyEval_SaveThread();
-        number = pycore_WorkerNext(self->worker);
-        PyEval_RestoreThread(thread);
+        number = next(self);
         self->place = self->room = 0;
         self->over = number < 0;
         function = number < 0 ? Py_None : function_of(self, arguments, (Py_ssize_t)number, &copies);
@@ -362,6 +379,7 @@ runner(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given
     self->worker = worker;
     self->box = (int64_t *)(intptr_t)mailbox;
     self->stage = (char *)(intptr_t)stage;
+    self->taken = -TURN;
     self->maps = Py_NewRef(arguments[3]);
     self->map_of = Py_NewRef(arguments[4]);
     self->refuse = Py_NewRef(arguments[5]);

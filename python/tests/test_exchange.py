@@ -431,7 +431,7 @@ def test_numbers_that_are_none(client: nanorpc.Client) -> None:
         (address, 0, 0, INLINE),
         (address, 0, address, INLINE - 1),
     ):
-        assert core().pycore_Exchange(handle, 0, 1, request, length, 0, reply, room) == -15
+        assert core().pycore_Exchange(handle, 0, 1, request, length, 0, reply, room, 0) == -15
 
 
 def test_wrong_use_of_runner() -> None:

@@ -74,6 +74,8 @@ func (c *conn) interrupted(err error) (other *conn, leads bool) {
 		return other, other == nil
 	case errors.Is(err, link.ErrJoined):
 		return nil, false
+	case errors.Is(err, link.ErrPending):
+		return nil, true
 	case errors.Is(err, link.ErrParked):
 		return nil, !c.park()
 	case errors.Is(err, link.ErrInterrupted):

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"time"
 
+	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/shm"
 )
 
@@ -48,7 +49,7 @@ func repanic() {
 func (l *leader) serve() *conn {
 	c := l.conn
 	for {
-		m, other, leads := l.next()
+		m, other, leads := l.next(link.Moment{})
 		if !leads {
 			c.workers.Done()
 			return other
@@ -79,9 +80,15 @@ func (l *leader) serve() *conn {
 }
 
 // next waits for a call, and returns its method; or nil if there is nothing to run: then the leader goes on, or it leads the connection no more, and is to lead
-// another one if that is not nil.
-func (l *leader) next() (m *method, other *conn, leads bool) {
-	if err := l.conn.link.Next(&l.call.Call); err != nil {
+// another one if that is not nil. If the moment is not zero it waits for that only.
+func (l *leader) next(moment link.Moment) (m *method, other *conn, leads bool) {
+	var err error
+	if moment.Within != 0 {
+		err = l.conn.link.NextSoon(&l.call.Call, moment)
+	} else {
+		err = l.conn.link.Next(&l.call.Call)
+	}
+	if err != nil {
 		other, leads = l.conn.interrupted(err)
 		return nil, other, leads
 	}

@@ -12,6 +12,7 @@ const queueLength = 1024
 // nobody else is between; or a leader hands over what it cannot run.
 type pulled struct {
 	offers chan *leader // unbuffered: a worker that waits takes the leadership with the call
+	prompt chan *leader // the same for a worker that waits for a moment: others would have to wait for what it keeps from them
 	queue  chan event   // there is none that waits
 
 	mu     sync.Mutex // guards dozing
@@ -25,7 +26,7 @@ type event struct {
 }
 
 func newPulled() *pulled {
-	return &pulled{offers: make(chan *leader), queue: make(chan event, queueLength)}
+	return &pulled{offers: make(chan *leader), prompt: make(chan *leader), queue: make(chan event, queueLength)}
 }
 
 // queued reports whether something waits for a worker.
@@ -75,6 +76,11 @@ func (p *pulled) awake(w *Worker) {
 // handOver leaves a call for a worker, and reports whether it has left the leadership as well.
 func (l *leader) handOver() bool {
 	p := l.conn.server.pulled
+	select {
+	case p.prompt <- l:
+		return true
+	default:
+	}
 	select {
 	case p.offers <- l:
 		return true

@@ -1,6 +1,11 @@
 package endpoint
 
-import "nanorpc/go/internal/shm"
+import (
+	"time"
+
+	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/shm"
+)
 
 // Worker runs calls of the server's pulled methods in a thread that is not Go's, such as Python's: Next returns one, and the next Next comes after it has been
 // answered or detached. A worker that has got a call goes on to lead its connection: it takes the calls itself while they keep coming, without another
@@ -22,23 +27,52 @@ func (s *Server) NewWorker() *Worker { return &Worker{server: s} }
 func (w *Worker) Next() (*Call, error) {
 	shm.PanicOnFault()
 	for {
-		if call, err := w.survive(); call != nil || err != nil {
+		if call, err := w.survive(link.Moment{}); call != nil || err != nil {
 			return call, err
 		}
 	}
 }
 
-// survive is next. It returns nothing when a client has taken memory away: see leader.survive.
-func (w *Worker) survive() (*Call, error) {
+// NextSoon is Next, but waits for a moment only, and returns link.ErrPending if there is no call, or something else is to be done first: Next is to follow. It waits for longer only
+// where Options.Concurrency is set and all places are taken.
+func (w *Worker) NextSoon(m link.Moment) (*Call, error) {
+	shm.PanicOnFault()
+	call, err := w.survive(m)
+	if call == nil && err == nil {
+		err = link.ErrPending
+	}
+	return call, err
+}
+
+// survive is soon if the moment is not zero, else next. It returns nothing when a client has taken memory away: see leader.survive.
+func (w *Worker) survive(m link.Moment) (*Call, error) {
 	defer repanic()
+	w.finish()
+	if m.Within != 0 {
+		return w.soon(m)
+	}
 	return w.next()
 }
 
+// soon returns the next call, or nil if none comes within the moment, or something else is to be done first. A worker that leads no connection, as it has been relieved of it, waits for one
+// only if that is insisted on: that takes a timer and a wake-up.
+func (w *Worker) soon(m link.Moment) (*Call, error) {
+	switch {
+	case w.leader.conn != nil && !w.server.pulled.queued():
+		w.shared = false
+		return w.lead(m), nil
+	case w.leader.conn == nil && m.Insist:
+		timer := time.NewTimer(m.Within)
+		defer timer.Stop()
+		return w.wait(w.server.pulled.prompt, timer.C)
+	}
+	return nil, nil
+}
+
 func (w *Worker) next() (*Call, error) {
-	w.finish()
 	for {
 		if w.leader.conn == nil {
-			if call, err := w.wait(); call != nil || err != nil {
+			if call, err := w.wait(w.server.pulled.offers, nil); call != nil || err != nil {
 				return call, err
 			}
 			continue
@@ -54,16 +88,18 @@ func (w *Worker) next() (*Call, error) {
 			}
 		}
 		w.shared = false
-		if call := w.lead(); call != nil {
+		if call := w.lead(link.Moment{}); call != nil {
 			return call, nil
 		}
 	}
 }
 
-// wait waits for what leaders hand over. It returns nothing if there is nothing to run.
-func (w *Worker) wait() (*Call, error) {
+// wait waits for what leaders hand over, until the end, which may be nil. It returns nothing if there is nothing to run.
+func (w *Worker) wait(offers <-chan *leader, end <-chan time.Time) (*Call, error) {
 	select {
-	case l := <-w.server.pulled.offers:
+	case <-end:
+		return nil, nil
+	case l := <-offers:
 		w.leader = *l
 		w.leader.conn.worker = w
 		return w.run(), nil
@@ -95,10 +131,11 @@ func (w *Worker) take(e event) (*Call, error) {
 	return e.call, nil
 }
 
-// lead waits for a call on the connection that the worker leads. It returns nil if there is none to run; the worker may lead another connection then, or none.
-func (w *Worker) lead() *Call {
+// lead waits for a call on the connection that the worker leads, if the moment is not zero for that only. It returns nil if there is none to run; the worker may lead another
+// connection then, or none.
+func (w *Worker) lead(moment link.Moment) *Call {
 	l := &w.leader
-	m, other, leads := l.next()
+	m, other, leads := l.next(moment)
 	if w.dozes {
 		w.server.pulled.awake(w)
 	}

@@ -26,6 +26,9 @@ const (
 
 	firstProbe = 8   // waits that slept before a probe
 	lastProbe  = 512 // the same, when probes keep failing
+
+	hopeless  = 4  // waits by Briefly in vain, in a row, before it seldom tries
+	hopeAgain = 64 // of those that follow, one in so many does
 )
 
 // Spinner decides how long one waiter spins, and learns from what came of it. The zero value is ready to use, and Adaptive.
@@ -51,6 +54,8 @@ type Spinner struct {
 	shortened  uint8 // by how many powers of two misses have shortened maxSpin
 	misses     int   // since the last catch or probe
 	probeAfter int   // misses until the next probe
+
+	vain uint // calls of Briefly in a row that have caught nothing
 }
 
 // Spin calls poll(rounds), which spins for that many rounds and reports whether the awaited thing has happened, until it does, or until
@@ -66,10 +71,7 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 		s.caught(0)
 		return true
 	}
-	if s.Permits == nil {
-		s.Permits = ProcessPermits()
-	}
-	if !s.Permits.Take() {
+	if !s.permits().Take() {
 		if s.Policy == Busy {
 			runtime.Gosched()
 		}
@@ -99,6 +101,51 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 			return false
 		}
 	}
+}
+
+// Briefly is Spin for a waiter that keeps something from others while it spins: it spins for some ns at most, and not where spins have not paid, nor often where Briefly has not. It
+// learns from what it catches; from what it misses Spin does, which is to follow.
+func (s *Spinner) Briefly(poll func(rounds int) bool, within int64) bool {
+	if failpoint.Spin(s.length()) == 0 {
+		return false
+	}
+	s.vain++
+	if s.vain > hopeless && s.vain%hopeAgain != 0 || !s.SpinFor(poll, within) {
+		return false
+	}
+	s.vain = 0
+	return true
+}
+
+// SpinFor is Spin for some ns, whatever has paid, unless too many spin already.
+func (s *Spinner) SpinFor(poll func(rounds int) bool, ns int64) bool {
+	if poll(freeRounds) {
+		s.caught(0)
+		return true
+	}
+	if !s.permits().Take() {
+		return false
+	}
+	defer s.Permits.Give()
+	start := Now()
+	for now := start; now-start < ns; now = Now() {
+		if poll(chunkRounds) || s.Between != nil && s.Between() {
+			s.caught(now - start)
+			return true
+		}
+		if now-start > yieldAfter { // the peer may have been woken on this CPU
+			yield()
+		}
+	}
+	return false
+}
+
+// permits returns the spinner's permits.
+func (s *Spinner) permits() *Permits {
+	if s.Permits == nil {
+		s.Permits = ProcessPermits()
+	}
+	return s.Permits
 }
 
 // Look calls poll once, for a waiter that knows better than to spin, and else does what Spin does.

@@ -166,3 +166,51 @@ func TestTimes(t *testing.T) {
 		t.Errorf("the clock went from %d to %d", now, later)
 	}
 }
+
+// Briefly catches what is quick. It hardly tries where that has been in vain, nor where spins have been.
+func TestSpinnerBriefly(t *testing.T) {
+	const moment = 5_000 // ns
+	polled := 0
+	counted := func(poll func(int) bool) func(int) bool {
+		return func(rounds int) bool {
+			polled++
+			return poll(rounds)
+		}
+	}
+	var s Spinner
+	caught := 0
+	for range 100 {
+		if s.Briefly(clockedPoll(1_000), moment) {
+			caught++
+		}
+	}
+	if caught < 90 { // others may use the CPU
+		t.Errorf("%d of 100 waits of 1 µs were caught", caught)
+	}
+	tried := 0
+	for range 100 * hopeAgain {
+		before := polled
+		if s.Briefly(counted(clockedPoll(never)), moment) {
+			t.Fatal("a wait in vain was caught")
+		}
+		if polled > before {
+			tried++
+		}
+	}
+	if tried < 100 || tried > 100+hopeless {
+		t.Errorf("%d of %d waits in vain were tried", tried, 100*hopeAgain)
+	}
+	if !s.SpinFor(clockedPoll(1_000), int64(time.Minute)) {
+		t.Error("SpinFor has not caught a wait of 1 µs")
+	}
+	for range 50 {
+		spin(&s, never)
+	}
+	polled = 0
+	for s.length() == 0 {
+		if s.Briefly(counted(clockedPoll(never)), moment); polled > 0 {
+			t.Fatal("Briefly spins where spins have faded out")
+		}
+		spin(&s, never) // until the next probe
+	}
+}

@@ -189,6 +189,27 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 	}
 }
 
+// AwaitSoon waits for the reply to the slot's call for a moment, and reports whether it is there: Await returns it at once then. Unless that is insisted on, it does not wait
+// where the server has had to be woken, nor, now and then, where it would not be in vain: so that those who call all the time let others have what they keep.
+func (c *Client) AwaitSoon(slot int, m Moment) bool {
+	call := &c.calls[slot]
+	generation := call.generation
+	word := &c.segment.Reply(slot).Word
+	seen := atomic.LoadUint32(word)
+	if wire.Done(seen, generation) {
+		return true
+	}
+	if !m.Insist && (call.roused > 0 || generation%giveWayEvery == 0) {
+		return false
+	}
+	poll := func(rounds int) bool { return futex.SpinWhile32(word, seen, rounds) != seen }
+	call.spinner.Allowance = 0
+	return m.spin(&call.spinner, poll) && wire.Done(atomic.LoadUint32(word), generation)
+}
+
+// giveWayEvery is how many calls in a slot there are between two for which AwaitSoon does not wait: some milliseconds' worth of short ones.
+const giveWayEvery = 4096
+
 // untilRelief returns the wait, but if nobody has asked for relief yet one that ends when that is to be done, in some ns.
 func (w Wait) untilRelief(asked bool, in int64) Wait {
 	if asked {

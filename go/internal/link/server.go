@@ -168,30 +168,13 @@ func (s *Server) Interrupt() {
 // be closed.
 func (s *Server) Next(call *Call) error {
 	for {
-		if err := s.Err(); err != nil { // first: a client that has left may call on
+		if ok, err := s.look(call); ok || err != nil {
 			return err
-		}
-		if ok, err := s.poll(call); ok || err != nil {
-			return err
-		}
-		if s.interrupted.Load() && s.interrupted.Swap(false) {
-			return ErrInterrupted
-		}
-		if s.watch() {
-			continue
-		}
-		word := &s.segment.Request(s.watched).Word
-		seen := atomic.LoadUint32(word)
-		if s.fresh(s.watched, seen) {
-			continue
 		}
 		s.allow()
-		caught := s.spinner.Spin(func(rounds int) bool {
-			return futex.SpinEither(word, seen, &s.doorbell.Ready, rounds)
-		}, 0)
-		if caught && s.elsewhere {
-			s.elsewhere = false
-			return ErrElsewhere
+		caught, err := s.spin(Moment{})
+		if err != nil {
+			return err
 		}
 		if caught {
 			continue
@@ -210,6 +193,64 @@ func (s *Server) Next(call *Call) error {
 			return ErrParked
 		}
 	}
+}
+
+// NextSoon is Next, but waits for a moment only, and returns ErrPending if there is no call.
+func (s *Server) NextSoon(call *Call, m Moment) error {
+	for range soonLooks { // a client that changes what is spun on all the time, and does not call, is not to hold up the others
+		if ok, err := s.look(call); ok || err != nil {
+			return err
+		}
+		caught, err := s.spin(m)
+		if err != nil {
+			return err
+		}
+		if !caught {
+			break
+		}
+	}
+	return ErrPending
+}
+
+// soonLooks is enough for a call to be found: there may be another slot to watch, and a call that has come meanwhile.
+const soonLooks = 4
+
+// look takes a call that is ready, and reports whether there is one. It returns what else there is to tell.
+func (s *Server) look(call *Call) (bool, error) {
+	if err := s.Err(); err != nil { // first: a client that has left may call on
+		return false, err
+	}
+	if ok, err := s.poll(call); ok || err != nil {
+		return ok, err
+	}
+	if s.interrupted.Load() && s.interrupted.Swap(false) {
+		return false, ErrInterrupted
+	}
+	return false, nil
+}
+
+// spin spins for a call, if m is not zero for that moment, and reports whether there is reason to look for one again. Errors: ErrElsewhere.
+func (s *Server) spin(m Moment) (bool, error) {
+	if s.watch() {
+		return true, nil
+	}
+	word := &s.segment.Request(s.watched).Word
+	seen := atomic.LoadUint32(word)
+	if s.fresh(s.watched, seen) {
+		return true, nil
+	}
+	poll := func(rounds int) bool { return futex.SpinEither(word, seen, &s.doorbell.Ready, rounds) }
+	caught := false
+	if m.Within != 0 {
+		caught = m.spin(&s.spinner, poll)
+	} else {
+		caught = s.spinner.Spin(poll, 0)
+	}
+	if caught && s.elsewhere {
+		s.elsewhere = false
+		return false, ErrElsewhere
+	}
+	return caught, nil
 }
 
 // allow lets a spin last as long as the client may take to read and to write about as much, before it calls again, as has travelled since the leader last waited. It may be

@@ -23,9 +23,25 @@ var (
 	ErrParked = errors.New("parked")
 	// ErrJoined is what Next returns to a leader in whose place somebody else waits for calls.
 	ErrJoined = errors.New("joined")
+	// ErrPending is what NextSoon returns while there is no call.
+	ErrPending = errors.New("nothing yet")
 	// ErrElsewhere is what Next returns to a leader that is to look at other connections.
 	ErrElsewhere = errors.New("calls elsewhere")
 )
+
+// Moment bounds a wait by which something is kept from others, such as an interpreter's lock.
+type Moment struct {
+	Within time.Duration // microseconds
+	Insist bool          // wait also where that has not paid lately: see futex.Spinner.Briefly
+}
+
+// spin spins for a moment.
+func (m Moment) spin(s *futex.Spinner, poll func(rounds int) bool) bool {
+	if m.Insist {
+		return s.SpinFor(poll, int64(m.Within))
+	}
+	return s.Briefly(poll, int64(m.Within))
+}
 
 // Wait bounds a blocking operation. The zero value waits for as long as the connection lives.
 type Wait struct {
