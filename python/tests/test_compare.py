@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -26,7 +27,7 @@ from nanorpc.compare.pair import pair
 from nanorpc.compare.result import Result
 from nanorpc.compare.rows import row
 from nanorpc.compare.run import Comparison, Plan
-from nanorpc.compare.timing import ALL, Command, Figures, cpu_of, measure, of_all, serial
+from nanorpc.compare.timing import ALL, Command, Figures, cpu_of, measure, measure_one, of_all, serial
 
 ROW = {
     "case", "contender", "language", "size_bytes", "clients", "inflight", "rate", "calls", "errors", "rounds", "mean_ns", "p50_ns", "p50_low_ns",
@@ -449,6 +450,18 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, text.splitlines())) <= 80
     for option in ("--go", "--output", "--cases", "--contenders", "--rounds", "--duration", "--quick", "--list"):
         assert option in text
+
+
+def test_the_thread_that_computes_has_its_own_cpu_time() -> None:
+    def call(request: int) -> int:
+        time.sleep(0.002)
+        return request
+
+    threads = threading.active_count()
+    figures = measure_one(call, [1], [1], Command(64, 0.3, computing=True))
+    assert sane(figures)
+    assert figures["client_cpu_ns"] < figures["calls"] * figures["mean_ns"] / 4  # the thread has had the rest
+    assert threading.active_count() == threads
 
 
 def test_who_takes_part() -> None:

@@ -277,7 +277,7 @@ def test_rows_that_are_missing(tmp_path: Path) -> None:
     assert [path.name for path in write(results, stale.parent)] == ["report.md", "report.html", "size.png"]
     assert not stale.exists(), "it would be taken for one of this run"
     text = (stale.parent / "report.md").read_text()
-    assert "Not measured: inflight, clients, rate, typed, array, idle." in text
+    assert "Not measured: inflight, clients, rate, beside, typed, array, idle." in text
     assert "The last line of the results is cut off" in text
     found = {bar.title: bar for bar in bars(read(results))}
     assert {bar.verdict for bar in found.values()} == {"met", "not measured"}

@@ -49,6 +49,8 @@ class Contender:
     """Processes that call at the same time."""
     rate: float = 0
     """Calls a second of each client, at even intervals; 0: a closed loop."""
+    computing: bool = False
+    """Another thread of the client computes meanwhile."""
     program: str = ""
     """Path of a program in Go that is its server and its clients, instead of Python's."""
     polls: bool = False

@@ -20,6 +20,8 @@ class Case:
     inflight: int = 1
     clients: int = 1
     rates: tuple[float, ...] = (0,)
+    computing: bool = False
+    """Another thread of the client computes meanwhile."""
     python_only: bool = False
 
 
@@ -31,6 +33,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
             Case("inflight", "64 calls in flight, of one client", inflight=BATCH),
             Case("clients", "8 client processes, one call at a time each", clients=8),
             Case("rate", "calls at even intervals, timed from when they are due", rates=(1_000, 20_000)),
+            Case("beside", "bytes there and back, while another thread of the client computes", computing=True, python_only=True),
             Case("typed", "add(2, 3)", (0,), python_only=True),
             Case("array", "a NumPy array of float32 there and back", (8 << 20,), python_only=True),
             Case(IDLE, "CPU time of 10 connected clients that do not call, and of their server", clients=10),
@@ -38,7 +41,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
     }
 )
 
-_ECHO_CASES = ("echo", "clients", "rate", IDLE)
+_ECHO_CASES = ("echo", "clients", "rate", "beside", IDLE)
 """Those in which a client makes one call at a time."""
 
 
@@ -87,6 +90,7 @@ class Entrant:
                 sizes=case.sizes,
                 clients=case.clients,
                 rate=rate,
+                computing=case.computing,
                 program=program if self.language == GO else "",
                 polls=self.polls,
             )

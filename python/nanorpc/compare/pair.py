@@ -49,6 +49,8 @@ def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> I
 
         def measure(size: int, duration: float) -> Figures:
             command = {"size": size, "duration": duration, "rate": contender.rate, "server_pid": server_pid}
+            if contender.computing:
+                command["computing"] = True
             if len(clients) > 1:
                 if contender.program:  # Python's are connected
                     _asked(clients, {"size": size, "connect": True}, _START)

@@ -10,6 +10,8 @@ from math import ceil, log2
 from statistics import mean
 from typing import Any, TypeVar
 
+from nanorpc.compare.computing import computing
+
 Figures = dict[str, Any]
 """A round's numbers: ``calls``, ``errors``, which are wrong replies, and then ``first_error``, ``mean_ns``, ``p50_ns``, ``p99_ns``, ``p999_ns``
 and ``calls_per_s``.
@@ -54,6 +56,8 @@ class Command:
     """Whose CPU time to measure, beside the own; 0: nobody's."""
     linger: float = 0
     """Seconds of calls afterwards, which do not count: other clients may still be measuring."""
+    computing: bool = False
+    """Another thread of the client computes meanwhile. Its CPU time is not the calls'."""
 
 
 class Waiting:
@@ -75,16 +79,22 @@ def measure(
     """
     waiting = waiting or Waiting()
     clock = time.perf_counter_ns  # CLOCK_MONOTONIC, as start_ns
-    phase(clock() + int(command.duration * _WARM_UP_SHARE * 1e9), _WARM_UP_CALLS)
-    if clock() < command.start_ns:
-        phase(command.start_ns, ALL)
-    client, server, begin = time.process_time_ns() - waiting.cpu_ns, cpu_of(command.server_pid), clock()
-    times, errors = phase(begin + int(command.duration * 1e9), ALL)
-    elapsed = clock() - begin
-    used = {"client_cpu_ns": time.process_time_ns() - waiting.cpu_ns - client, "server_cpu_ns": cpu_of(command.server_pid) - server}
-    if command.linger:
-        phase(clock() + int(command.linger * 1e9), ALL)
-    return {**figures(times, errors, calls, shared, elapsed if concurrent or command.rate else None), **used}
+    with computing(command.computing) as others:
+
+        def used() -> tuple[int, int]:
+            return time.process_time_ns() - waiting.cpu_ns - others(), cpu_of(command.server_pid)
+
+        phase(clock() + int(command.duration * _WARM_UP_SHARE * 1e9), _WARM_UP_CALLS)
+        if clock() < command.start_ns:
+            phase(command.start_ns, ALL)
+        (client, server), begin = used(), clock()
+        times, errors = phase(begin + int(command.duration * 1e9), ALL)
+        elapsed = clock() - begin
+        client_end, server_end = used()
+        if command.linger:
+            phase(clock() + int(command.linger * 1e9), ALL)
+    taken = {"client_cpu_ns": client_end - client, "server_cpu_ns": server_end - server}
+    return {**figures(times, errors, calls, shared, elapsed if concurrent or command.rate else None), **taken}
 
 
 def cpu_of(pid: int) -> int:

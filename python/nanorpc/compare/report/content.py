@@ -17,6 +17,11 @@ _CASES = {
     "inflight": ("Many calls in flight", "Callers of one process at once, each in a closed loop."),
     "clients": ("Several client processes", "They start at the same moment, each with one call at a time."),
     "rate": ("At a fixed rate", "Calls are due at even intervals, and each is timed from when it was due, also if those before it kept it waiting."),
+    "beside": (
+        "Beside a thread that computes",
+        "One call at a time, while another thread of the client computes in Python. Whoever releases the interpreter's lock to wait for a reply "
+        "gets it back when the interpreter takes it from that thread, 5 ms later.",
+    ),
     "typed": ("A typed call", "add(2, 3), for those that have types."),
     "array": ("An array", "NumPy numbers of type float32 there and back, as each would pass them."),
     IDLE: ("Idle", "Parts of one CPU, while clients are connected that have called once and do nothing."),
