@@ -23,6 +23,7 @@ var clients table[*client]
 // client is a connection.
 type client struct {
 	*endpoint.Client
+	own       bool                               // the server is in this process
 	collector atomic.Pointer[endpoint.Collector] // nil before ClientCollect
 	telling   sync.Mutex                         // held while replies are told of, and slots given back: whose reply is told of stays in its slot until then
 	stage     []byte                             // Python's: see ClientStage; nil before it
@@ -164,10 +165,15 @@ func Call(client, slot, method, offset, length, deadline, within int64) int64 {
 	if _, refused := c.submit(int(slot), method, offset, length, deadline); refused != 0 {
 		return refused
 	}
-	if within != 0 && !c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within)}) {
+	if within != 0 && !c.awaitSoon(slot, within, false) {
 		return -statusPending
 	}
 	return await(c, int(slot), deadline)
+}
+
+// awaitSoon waits for a reply for so many ns, and reports whether it is there; but not for one from this process, whose method wants the interpreter's lock, which the caller has.
+func (c *client) awaitSoon(slot, within int64, insist bool) bool {
+	return !c.own && c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within), Insist: insist})
 }
 
 // submit submits a request that lies where Call says, and reports whether that has woken the server. If it cannot, it returns the status: also when the connection has
@@ -215,7 +221,7 @@ func Await(client, slot, deadline, within int64) int64 {
 	if !ok {
 		return -statusInvalidHandle
 	}
-	if within != 0 && !c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within), Insist: true}) {
+	if within != 0 && !c.awaitSoon(slot, within, true) {
 		return -statusPending
 	}
 	return await(c, int(slot), deadline)

@@ -2,6 +2,7 @@ package pycore
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ func DialWait(attempt int64) int64 {
 	if d.err != nil {
 		return failure(d.err)
 	}
-	d.once.Do(func() { d.number = clients.add(&client{Client: d.client}) })
+	d.once.Do(func() { d.number = clients.add(&client{Client: d.client, own: d.client.PeerPID() == os.Getpid()}) })
 	return d.number
 }
 

@@ -1,11 +1,6 @@
 package pycore
 
-import (
-	"time"
-
-	"nanorpc/go/internal/link"
-	"nanorpc/go/internal/wire"
-)
+import "nanorpc/go/internal/wire"
 
 // Exchange is Call for a request that lies at an address, and whose reply, if it is short, goes to another address, with room for at least InlineCapacity: copiedReply says that it
 // is there. It returns 0, and has done nothing, if there is no room for a long request now, or it is too long. A function in C calls it, which both addresses belong to until it has
@@ -24,7 +19,7 @@ func Exchange(id, slot, method, request, length, deadline, reply, room, within i
 	if _, refused := c.publish(int(slot), method, offset, length, deadline); refused != 0 {
 		return refused
 	}
-	if within != 0 && !c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within)}) {
+	if within != 0 && !c.awaitSoon(slot, within, false) {
 		return -statusPending
 	}
 	return c.exchanged(int(slot), length, deadline, octets(reply, room))
@@ -37,7 +32,7 @@ func Exchanged(id, slot, length, deadline, reply, room, within int64) int64 {
 	if !ok || length < 0 || reply == 0 || room < wire.InlineCapacity || within < 0 {
 		return -statusInvalidHandle
 	}
-	if within != 0 && !c.AwaitSoon(int(slot), link.Moment{Within: time.Duration(within), Insist: true}) {
+	if within != 0 && !c.awaitSoon(slot, within, true) {
 		return -statusPending
 	}
 	return c.exchanged(int(slot), length, deadline, octets(reply, room))

@@ -2,6 +2,7 @@ package pycore
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"nanorpc/go/internal/endpoint"
@@ -23,6 +24,8 @@ type worker struct {
 	call     *endpoint.Call // that WorkerNext has returned; nil once it has been answered or detached
 	reserved memory         // of the reply, unless that fits in its slot
 	held     uint           // times that WorkerNext was to wait for a moment only
+	pid      int            // of this process
+	own      bool           // the last call was from this process, which wants the interpreter's lock for the next one
 }
 
 // memory is where a reply may be written.
@@ -71,7 +74,7 @@ func WorkerNew(id, mailbox, stage int64) int64 {
 		return -statusInvalidHandle
 	}
 	return workers.add(&worker{
-		server: s, endpoint: s.endpoint.NewWorker(), box: numbers(mailbox, boxSize), stage: octets(stage, wire.InlineCapacity),
+		server: s, endpoint: s.endpoint.NewWorker(), box: numbers(mailbox, boxSize), stage: octets(stage, wire.InlineCapacity), pid: os.Getpid(),
 	})
 }
 
@@ -101,7 +104,7 @@ func WorkerNext(id, within, insist int64) int64 {
 		}
 		return -statusConnection - notice.Number<<statusBits
 	}
-	w.call, w.reserved = call, memory{}
+	w.call, w.reserved, w.own = call, memory{}, call.PeerPID() == w.pid
 	box := w.box
 	box[boxConnection] = call.Connection()
 	box[boxOffset], box[boxLength] = call.Offset, int64(call.Length)
@@ -123,7 +126,7 @@ func (w *worker) next(m link.Moment) (*endpoint.Call, error) {
 	if m.Within == 0 {
 		return w.endpoint.Next()
 	}
-	if w.held++; !m.Insist && w.held%giveWayEvery == 0 {
+	if w.held++; w.own || !m.Insist && w.held%giveWayEvery == 0 {
 		return nil, link.ErrPending
 	}
 	return w.endpoint.NextSoon(m)

@@ -7,7 +7,6 @@
 
 #include "core_go.h"
 #include "exchange.h"
-#include "lock.h"
 
 enum {
     UNDONE = 0,          /* the result of an Exchange that has done nothing */
@@ -54,7 +53,8 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
 {
     PyObject *known, *entry, *reply;
     PyThreadState *thread;
-    int64_t client, slot, number, length, segment, result, *taken;
+    int64_t client, slot, number, length, segment, result;
+    Turn *turn;
     char copied[INLINE_CAPACITY];
 
     if (!integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
@@ -79,16 +79,17 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     thread = length > SHORT ? PyEval_SaveThread() : NULL;
     result = pycore_Exchange(client, slot, number, address(PyBytes_AS_STRING(payload)), length, deadline, address(copied), sizeof copied,
                              thread == NULL ? MOMENT : 0);
-    taken = taken_of(common);
-    if (thread == NULL && result == PENDING && is_turn(taken)) {
+    turn = turn_of(common);
+    if (thread == NULL && result == PENDING && has_turn(turn)) {
         result = pycore_Exchanged(client, slot, length, deadline, address(copied), sizeof copied, LONG_MOMENT);
+        learn(turn, result == PENDING);
     }
     if (thread == NULL && result == PENDING) {
         thread = PyEval_SaveThread();
         result = pycore_Exchanged(client, slot, length, deadline, address(copied), sizeof copied, 0);
     }
     if (thread != NULL) {
-        take_back(thread, taken);
+        take_back(thread, turn);
     }
     if (result >> 32 == COPIED) {
         reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
@@ -131,22 +132,22 @@ PyDoc_STRVAR(exchanger_doc,
 static PyObject *
 exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
-    PyObject *common, *function, *taken;
-    int64_t number, never = -TURN;
+    PyObject *common, *function, *turn;
+    int64_t number;
 
-    if (!expect("exchanger", given, TAKEN) || !integer(arguments[CLIENT], &number) || !integer(arguments[SEGMENT], &number)) {
+    if (!expect("exchanger", given, TURN_OF) || !integer(arguments[CLIENT], &number) || !integer(arguments[SEGMENT], &number)) {
         return NULL;
     }
     if (!PyList_CheckExact(arguments[IDLE]) || !PyDict_CheckExact(arguments[NUMBERS])) {
         PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and two integers");
         return NULL;
     }
-    taken = PyByteArray_FromStringAndSize((const char *)&never, sizeof never);
-    if (taken == NULL) {
+    turn = PyByteArray_FromStringAndSize((const char *)&no_turn, sizeof no_turn);
+    if (turn == NULL) {
         return NULL;
     }
-    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT], arguments[SEGMENT], taken);
-    Py_DECREF(taken);
+    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT], arguments[SEGMENT], turn);
+    Py_DECREF(turn);
     if (common == NULL) {
         return NULL;
     }

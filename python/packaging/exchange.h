@@ -5,8 +5,10 @@
 
 #include <Python.h>
 
-/* What all calls of a client have in common is looked up once: a tuple to which functions are bound. TAKEN is a bytearray with an int64_t. */
-enum { IDLE, NUMBERS, CLIENT, SEGMENT, TAKEN, COMMON };
+#include "lock.h"
+
+/* What all calls of a client have in common is looked up once: a tuple to which functions are bound. TURN_OF is a bytearray with a Turn. */
+enum { IDLE, NUMBERS, CLIENT, SEGMENT, TURN_OF, COMMON };
 
 /* Return that tuple, borrowed, of what exchanger has returned; of anything else NULL, without an exception. */
 PyObject *common_of(PyObject *function);
@@ -14,11 +16,11 @@ PyObject *common_of(PyObject *function);
 /* Whether an object can be a flag: a bytearray, whose first byte it is. */
 int is_flag(PyObject *object);
 
-/* When a thread that uses the client has got the interpreter's lock back, where others had it: see lock.h. */
-static inline int64_t *
-taken_of(PyObject *common)
+/* The turn of the threads that use the client. */
+static inline Turn *
+turn_of(PyObject *common)
 {
-    return (int64_t *)PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, TAKEN));
+    return (Turn *)PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, TURN_OF));
 }
 
 /* Whether a flag in a tuple is set. */

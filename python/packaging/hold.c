@@ -9,7 +9,6 @@
 
 #include "core_go.h"
 #include "exchange.h"
-#include "lock.h"
 #include "pin.h"
 
 /* What all holds of a client have in common. */
@@ -194,17 +193,18 @@ reply(Hold *self, PyObject *number)
 static int64_t
 called(Hold *self, int64_t number, int64_t offset, int64_t length, int64_t deadline)
 {
-    int64_t *taken = taken_of(PyTuple_GET_ITEM(self->common, EXCHANGER));
+    Turn *turn = turn_of(PyTuple_GET_ITEM(self->common, EXCHANGER));
     int64_t result = pycore_Call(self->client, self->slot, number, offset, length, deadline, MOMENT);
     PyThreadState *thread;
 
-    if (result == PENDING && is_turn(taken)) {
+    if (result == PENDING && has_turn(turn)) {
         result = pycore_Await(self->client, self->slot, deadline, LONG_MOMENT);
+        learn(turn, result == PENDING);
     }
     if (result == PENDING) {
         thread = PyEval_SaveThread();
         result = pycore_Await(self->client, self->slot, deadline, 0);
-        take_back(thread, taken);
+        take_back(thread, turn);
     }
     return result;
 }

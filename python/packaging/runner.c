@@ -23,7 +23,7 @@ typedef struct {
     int64_t worker;
     int64_t *box;
     char *stage;
-    int64_t taken;    /* see lock.h */
+    Turn turn;
     PyObject *maps;   /* by connection */
     PyObject *map_of; /* makes the map of a connection that is not among them yet */
     PyObject *refuse; /* raises why there is no memory for a reply */
@@ -228,13 +228,14 @@ next(Runner *self)
     PyThreadState *thread;
     int64_t number = pycore_WorkerNext(self->worker, MOMENT, 0);
 
-    if (number == PENDING && is_turn(&self->taken)) {
+    if (number == PENDING && has_turn(&self->turn)) {
         number = pycore_WorkerNext(self->worker, LONG_MOMENT, 1);
+        learn(&self->turn, number == PENDING);
     }
     if (number == PENDING) {
         thread = PyEval_SaveThread();
         number = pycore_WorkerNext(self->worker, 0, 0);
-        take_back(thread, &self->taken);
+        take_back(thread, &self->turn);
     }
     return number;
 }
@@ -379,7 +380,7 @@ runner(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given
     self->worker = worker;
     self->box = (int64_t *)(intptr_t)mailbox;
     self->stage = (char *)(intptr_t)stage;
-    self->taken = -TURN;
+    self->turn = no_turn;
     self->maps = Py_NewRef(arguments[3]);
     self->map_of = Py_NewRef(arguments[4]);
     self->refuse = Py_NewRef(arguments[5]);
