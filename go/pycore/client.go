@@ -3,6 +3,7 @@ package pycore
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type client struct {
 	telling   sync.Mutex                         // held while replies are told of, and slots given back: whose reply is told of stays in its slot until then
 	stage     []byte                             // Python's: see ClientStage; nil before it
 	tickets   [wire.Slots]atomic.Int64           // of the holders of slots in Python, 0: none. See DropAll
+	pinned    runtime.Pinner                     // what C uses: see ClientGenerations
 }
 
 // stageSize is what each slot has of a stage.
@@ -116,9 +118,11 @@ func ClientClose(client int64) int64 {
 
 // ClientForget drops the number of a closed client whose slots have been given back.
 func ClientForget(client int64) int64 {
-	if _, ok := clients.take(client); !ok {
+	c, ok := clients.take(client)
+	if !ok {
 		return -statusInvalidHandle
 	}
+	c.pinned.Unpin()
 	return 0
 }
 

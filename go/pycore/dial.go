@@ -93,4 +93,5 @@ func (d *dial) close() {
 			c.drop(slot, ticket)
 		}
 	}
+	c.pinned.Unpin()
 }

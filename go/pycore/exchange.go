@@ -1,11 +1,14 @@
 package pycore
 
-import "nanorpc/go/internal/wire"
+import (
+	"nanorpc/go/internal/failpoint"
+	"nanorpc/go/internal/wire"
+)
 
 // Exchange is Call for a request that lies at an address, and whose reply, if it is short, goes to another address, with room for at least InlineCapacity: copiedReply says that it
 // is there. It returns 0, and has done nothing, if there is no room for a long request now, or it is too long. A function in C calls it, which both addresses belong to until it has
-// returned: python/packaging/exchange.c. If within is not 0 it waits for so many ns at most, which should be few, and returns -statusPending if the reply is not there, and now and then
-// without having waited: then Exchanged is to follow. So a thread that holds the interpreter's lock meanwhile can release it.
+// returned: python/packaging/exchange.c. If within is not 0 it waits for so many ns at most, which should be few, and returns -statusPending if the reply is not there: then Exchanged is to
+// follow. So a thread that holds the interpreter's lock meanwhile can release it.
 func Exchange(id, slot, method, request, length, deadline, reply, room, within int64) int64 {
 	c, ok := holder(id, slot)
 	if !ok || request == 0 || length < 0 || reply == 0 || room < wire.InlineCapacity || within < 0 {
@@ -19,6 +22,19 @@ func Exchange(id, slot, method, request, length, deadline, reply, room, within i
 	if _, refused := c.publish(int(slot), method, offset, length, deadline); refused != 0 {
 		return refused
 	}
+	if within != 0 && !c.awaitSoon(slot, within, false) {
+		return -statusPending
+	}
+	return c.exchanged(int(slot), length, deadline, octets(reply, room))
+}
+
+// Submitted is Exchange for a call that a function in C has submitted itself, in a slot whose generation it has counted up: see ClientGenerations.
+func Submitted(id, slot, length, deadline, reply, room, within int64) int64 {
+	c, ok := holder(id, slot)
+	if !ok || length < 0 || length > wire.InlineCapacity || reply == 0 || room < wire.InlineCapacity || within < 0 {
+		return -statusInvalidHandle
+	}
+	c.Submitted(int(slot), int(length))
 	if within != 0 && !c.awaitSoon(slot, within, false) {
 		return -statusPending
 	}
@@ -44,6 +60,31 @@ func (c *client) exchanged(slot int, length, deadline int64, short []byte) int64
 		c.Recycle(slot)
 	}
 	return result
+}
+
+// ClientGenerations returns where the generation of the first slot's last call lies, GenerationStride before that of the next slot's; a slot's belongs to its holder, and may be written
+// in C until ClientForget. It returns 0 if C is not to make calls itself: whoever waits for their replies keeps the interpreter's lock, which a server in this process wants, and does not
+// sleep; and there are no points to fail at.
+func ClientGenerations(id int64) int64 {
+	c, ok := clients.get(id)
+	switch {
+	case !ok:
+		return -statusInvalidHandle
+	case c.own || !c.Spins() || failpoint.Enabled:
+		return 0
+	}
+	first := c.Generation(0)
+	c.pinned.Pin(first) // C may keep a pointer to Go's memory only as long as that is pinned (the rules of cgo)
+	return location(first)
+}
+
+// GenerationStride returns how many bytes there are from the generation of a slot's last call to that of the next slot's.
+func GenerationStride(id int64) int64 {
+	c, ok := clients.get(id)
+	if !ok {
+		return -statusInvalidHandle
+	}
+	return location(c.Generation(1)) - location(c.Generation(0))
 }
 
 // ClientAddress returns where the segment lies in the memory of this process: it stays there as long as a slot is held.

@@ -14,5 +14,8 @@ func octets(address, n int64) []byte {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&address))), n)
 }
 
+// location returns where a number lies: one of Go's is to be pinned before anybody else uses that.
+func location(number *uint32) int64 { return int64(uintptr(unsafe.Pointer(number))) }
+
 // address returns where memory lies that is not Go's, so that it stays there: of a segment.
 func address(memory []byte) int64 { return int64(uintptr(unsafe.Pointer(unsafe.SliceData(memory)))) }

@@ -23,7 +23,6 @@ type worker struct {
 
 	call     *endpoint.Call // that WorkerNext has returned; nil once it has been answered or detached
 	reserved memory         // of the reply, unless that fits in its slot
-	held     uint           // times that WorkerNext was to wait for a moment only
 	pid      int            // of this process
 	own      bool           // the last call was from this process, which wants the interpreter's lock for the next one
 }
@@ -80,8 +79,8 @@ func WorkerNew(id, mailbox, stage int64) int64 {
 
 // WorkerNext answers the last call as the mailbox says, unless that has been done otherwise, and returns the next one's method. It blocks until there
 // is a call, without slices: only threads that get no signals may call it. If within is not 0 it waits for so many ns at most, which should be few, and returns -statusPending if
-// there is no call; and, unless insist is not 0, also without having waited where that has not paid lately, and now and then: a thread that holds the interpreter's lock
-// meanwhile releases it then. Else it returns -statusClosed, when the server has shut down; or with a number in the higher bits
+// there is no call; and, unless insist is not 0, also without having waited where that has not paid lately: a thread that holds the interpreter's lock meanwhile releases it
+// then. Else it returns -statusClosed, when the server has shut down; or with a number in the higher bits
 // -statusConnection for a connection that has ended, and -statusCancelled for a watched call, by its ticket, whose caller does not wait any more.
 func WorkerNext(id, within, insist int64) int64 {
 	w, ok := workers.get(id)
@@ -118,15 +117,11 @@ func WorkerNext(id, within, insist int64) int64 {
 	return box[boxMethod]
 }
 
-// giveWayEvery is how many calls there are between two for which WorkerNext does not wait when it is to wait for a moment only. It is some milliseconds' worth: methods that are
-// not written in Python never let others have the interpreter's lock.
-const giveWayEvery = 4096
-
 func (w *worker) next(m link.Moment) (*endpoint.Call, error) {
 	if m.Within == 0 {
 		return w.endpoint.Next()
 	}
-	if w.held++; w.own || !m.Insist && w.held%giveWayEvery == 0 {
+	if w.own {
 		return nil, link.ErrPending
 	}
 	return w.endpoint.NextSoon(m)

@@ -1,7 +1,8 @@
 /* A client's end of calls with bytes, in one function of C. In bytecode its steps, which are those of Channel.call, take as long as the rest of the round trip. Any other call
  * it leaves to Python.
  *
- * It may be called from any thread that holds the interpreter's lock, and releases it while it waits, but for the first moment: see lock.h. */
+ * It may be called from any thread that holds the interpreter's lock, and releases it while it waits, but for the first moment: see lock.h. Short calls that are answered at once
+ * are made here, without the core: see slot.h. */
 
 #include "common.h"
 
@@ -40,6 +41,53 @@ take_idle(PyObject *common, int64_t *slot)
     return entry;
 }
 
+/* A request. Bytes do not change, and the caller has them: they stay where they are without the lock. */
+typedef struct {
+    int64_t method, deadline, length;
+    const char *payload;
+} Request;
+
+/* Make a call in the core, or wait for one that has been submitted: see lock.h. Return what Exchange does; a short reply has been copied. */
+static int64_t
+in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t within, char *copied)
+{
+    PyThreadState *thread = within == 0 ? PyEval_SaveThread() : NULL;
+    int64_t result, to = address(copied);
+
+    result = submitted ? pycore_Submitted(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, within)
+                       : pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
+    if (thread == NULL && result == PENDING && has_turn(&client->turn)) {
+        result = pycore_Exchanged(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, LONG_MOMENT);
+        learn(&client->turn, result == PENDING);
+    }
+    if (thread == NULL && result == PENDING) {
+        thread = PyEval_SaveThread();
+        result = pycore_Exchanged(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, 0);
+    }
+    if (thread != NULL) {
+        take_back(thread, &client->turn);
+    }
+    return result;
+}
+
+/* Make a call, here if it can be, else in the core. Return what Exchange does, and where a short reply is, which may be in what there is for a copy. */
+static int64_t
+made(Client *client, int64_t slot, const Request *r, char *copied, const char **reply)
+{
+    int64_t within = r->length > SHORT ? 0 : moment(&client->turn), length;
+    int submitted = within != 0 && r->length <= INLINE_CAPACITY && is_open(&client->slots, slot);
+
+    if (submitted && submit(&client->slots, slot, (uint64_t)r->method, r->deadline, r->payload, r->length)) {
+        length = answered(&client->slots, slot);
+        if (length >= 0) {
+            *reply = slot_of(&client->slots, slot)->reply.payload;
+            return (int64_t)COPIED << 32 | length;
+        }
+    }
+    *reply = copied;
+    return in_core(client, slot, r, submitted, within, copied);
+}
+
 PyDoc_STRVAR(exchange_doc,
 "exchange(method, payload, deadline)\n\n"
 "Make a call in the last of the idle slots, and return the reply, if that has less than 64 KiB. The slot is idle again then. Blocks for a slice at\n"
@@ -51,15 +99,13 @@ PyDoc_STRVAR(exchange_doc,
 static PyObject *
 exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadline)
 {
+    Client *client = client_of(common);
+    Request request = {.deadline = deadline};
     PyObject *known, *entry, *reply;
-    PyThreadState *thread;
-    int64_t client, slot, number, length, segment, result;
-    Turn *turn;
+    int64_t slot, result;
+    const char *at;
     char copied[INLINE_CAPACITY];
 
-    if (!integer(PyTuple_GET_ITEM(common, CLIENT), &client)) {
-        return NULL;
-    }
     if (!PyBytes_CheckExact(payload)) {
         Py_RETURN_NONE;
     }
@@ -67,37 +113,22 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     if (known == NULL && !PyErr_Occurred()) {
         Py_RETURN_NONE;
     }
-    if (!masked(known, &number)) {
+    if (!masked(known, &request.method)) {
         return NULL;
     }
     entry = take_idle(common, &slot);
     if (entry == NULL) {
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
-    /* Bytes do not change, and the caller has them: they stay where they are without the lock. */
-    length = PyBytes_GET_SIZE(payload);
-    thread = length > SHORT ? PyEval_SaveThread() : NULL;
-    result = pycore_Exchange(client, slot, number, address(PyBytes_AS_STRING(payload)), length, deadline, address(copied), sizeof copied,
-                             thread == NULL ? MOMENT : 0);
-    turn = turn_of(common);
-    if (thread == NULL && result == PENDING && has_turn(turn)) {
-        result = pycore_Exchanged(client, slot, length, deadline, address(copied), sizeof copied, LONG_MOMENT);
-        learn(turn, result == PENDING);
-    }
-    if (thread == NULL && result == PENDING) {
-        thread = PyEval_SaveThread();
-        result = pycore_Exchanged(client, slot, length, deadline, address(copied), sizeof copied, 0);
-    }
-    if (thread != NULL) {
-        take_back(thread, turn);
-    }
+    request.payload = PyBytes_AS_STRING(payload);
+    request.length = PyBytes_GET_SIZE(payload);
+    result = made(client, slot, &request, copied, &at);
     if (result >> 32 == COPIED) {
-        reply = PyBytes_FromStringAndSize(copied, (Py_ssize_t)(result & UINT32_MAX));
+        reply = bytes_at(at, result & UINT32_MAX);
     } else if (result > 0 && (result & UINT32_MAX) < KEPT_FROM) {
         /* The segment stays mapped while the slot is held. */
-        segment = (int64_t)PyLong_AsUnsignedLongLongMask(PyTuple_GET_ITEM(common, SEGMENT));
-        reply = bytes_at((const char *)(intptr_t)(segment + (result >> 32 << UNIT_SHIFT)), result & UINT32_MAX);
-        pycore_Recycle(client, slot);
+        reply = bytes_at(client->slots.segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
+        pycore_Recycle(client->number, slot);
     } else if (result == UNDONE) {
         reply = Py_NewRef(Py_None);
     } else {
@@ -124,30 +155,37 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
 static PyMethodDef exchange_definition = {"exchange", (PyCFunction)(void (*)(void))exchange, METH_FASTCALL, exchange_doc};
 
 PyDoc_STRVAR(exchanger_doc,
-"exchanger(idle, numbers, client, segment)\n\n"
+"exchanger(idle, numbers, client, segment, generations, stride)\n\n"
 "Return the function that makes calls of a client with bytes: exchange(method, payload, deadline). Numbers are those of methods; idle has tuples that\n"
 "begin with a slot, which nobody uses: those that are in it may be taken from its end, and added there, by any thread that holds the interpreter's\n"
-"lock. The segment's address is ClientAddress.");
+"lock. The segment's address is ClientAddress, that of the generations ClientGenerations, and the stride GenerationStride.");
 
 static PyObject *
 exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
-    PyObject *common, *function, *turn;
-    int64_t number;
+    Client client = {.turn = no_turn};
+    PyObject *common, *function, *state;
+    int64_t segment, generations;
 
-    if (!expect("exchanger", given, TURN_OF) || !integer(arguments[CLIENT], &number) || !integer(arguments[SEGMENT], &number)) {
+    if (!expect("exchanger", given, 6)) {
         return NULL;
     }
     if (!PyList_CheckExact(arguments[IDLE]) || !PyDict_CheckExact(arguments[NUMBERS])) {
-        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and two integers");
+        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and four integers");
         return NULL;
     }
-    turn = PyByteArray_FromStringAndSize((const char *)&no_turn, sizeof no_turn);
-    if (turn == NULL) {
+    if (!integer(arguments[2], &client.number) || !integer(arguments[3], &segment) || !integer(arguments[4], &generations) ||
+        !integer(arguments[5], &client.slots.stride)) {
         return NULL;
     }
-    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], arguments[CLIENT], arguments[SEGMENT], turn);
-    Py_DECREF(turn);
+    client.slots.segment = (char *)(intptr_t)segment;
+    client.slots.generations = (char *)(intptr_t)generations;
+    state = PyByteArray_FromStringAndSize((const char *)&client, sizeof client);
+    if (state == NULL) {
+        return NULL;
+    }
+    common = PyTuple_Pack(COMMON, arguments[IDLE], arguments[NUMBERS], state);
+    Py_DECREF(state);
     if (common == NULL) {
         return NULL;
     }

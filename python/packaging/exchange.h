@@ -6,9 +6,16 @@
 #include <Python.h>
 
 #include "lock.h"
+#include "slot.h"
 
-/* What all calls of a client have in common is looked up once: a tuple to which functions are bound. TURN_OF is a bytearray with a Turn. */
-enum { IDLE, NUMBERS, CLIENT, SEGMENT, TURN_OF, COMMON };
+/* What all calls of a client have in common is looked up once: a tuple to which functions are bound. CLIENT_OF is a bytearray with a Client. */
+enum { IDLE, NUMBERS, CLIENT_OF, COMMON };
+
+typedef struct {
+    int64_t number; /* of the core */
+    Slots slots;
+    Turn turn; /* of the threads that use the client */
+} Client;
 
 /* Return that tuple, borrowed, of what exchanger has returned; of anything else NULL, without an exception. */
 PyObject *common_of(PyObject *function);
@@ -16,11 +23,10 @@ PyObject *common_of(PyObject *function);
 /* Whether an object can be a flag: a bytearray, whose first byte it is. */
 int is_flag(PyObject *object);
 
-/* The turn of the threads that use the client. */
-static inline Turn *
-turn_of(PyObject *common)
+static inline Client *
+client_of(PyObject *common)
 {
-    return (Turn *)PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, TURN_OF));
+    return (Client *)PyByteArray_AS_STRING(PyTuple_GET_ITEM(common, CLIENT_OF));
 }
 
 /* Whether a flag in a tuple is set. */

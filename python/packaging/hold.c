@@ -43,11 +43,8 @@ hold_new(PyObject *common, PyObject *channel, PyObject *entry, int64_t slot)
     self->slot = slot;
     self->uses = 0;
     self->called = 0;
+    self->client = client_of(PyTuple_GET_ITEM(common, EXCHANGER))->number;
     PyObject_GC_Track((PyObject *)self);
-    if (!integer(PyTuple_GET_ITEM(PyTuple_GET_ITEM(common, EXCHANGER), CLIENT), &self->client)) {
-        Py_DECREF(self);
-        return NULL;
-    }
     return self;
 }
 
@@ -193,17 +190,20 @@ reply(Hold *self, PyObject *number)
 static int64_t
 called(Hold *self, int64_t number, int64_t offset, int64_t length, int64_t deadline)
 {
-    Turn *turn = turn_of(PyTuple_GET_ITEM(self->common, EXCHANGER));
-    int64_t result = pycore_Call(self->client, self->slot, number, offset, length, deadline, MOMENT);
-    PyThreadState *thread;
+    Turn *turn = &client_of(PyTuple_GET_ITEM(self->common, EXCHANGER))->turn;
+    int64_t within = moment(turn), result;
+    PyThreadState *thread = within == 0 ? PyEval_SaveThread() : NULL;
 
-    if (result == PENDING && has_turn(turn)) {
+    result = pycore_Call(self->client, self->slot, number, offset, length, deadline, within);
+    if (thread == NULL && result == PENDING && has_turn(turn)) {
         result = pycore_Await(self->client, self->slot, deadline, LONG_MOMENT);
         learn(turn, result == PENDING);
     }
-    if (result == PENDING) {
+    if (thread == NULL && result == PENDING) {
         thread = PyEval_SaveThread();
         result = pycore_Await(self->client, self->slot, deadline, 0);
+    }
+    if (thread != NULL) {
         take_back(thread, turn);
     }
     return result;
@@ -261,7 +261,7 @@ drop(Hold *self, PyObject *Py_UNUSED(nothing))
 }
 
 static PyObject *
-slot_of(Hold *self, void *Py_UNUSED(closure))
+slot_held(Hold *self, void *Py_UNUSED(closure))
 {
     return is_held(self) ? Py_NewRef(PyTuple_GET_ITEM(self->entry, 0)) : NULL;
 }
@@ -300,7 +300,7 @@ static PyMemberDef members[] = {
 };
 
 static PyGetSetDef computed[] = {
-    {"slot", (getter)(void (*)(void))slot_of, NULL, "The slot. ValueError if it has been given back.", NULL},
+    {"slot", (getter)(void (*)(void))slot_held, NULL, "The slot. ValueError if it has been given back.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -21,16 +21,20 @@ enum {
     CONTENDED = 200000,    /* for how long the lock must not have been there for others to compute */
 };
 
-enum { MOST_SKIPPED = 255 };
+enum {
+    MOST_SKIPPED = 255,
+    GIVE_WAY_EVERY = 4096, /* waits of which one is not for a moment, some milliseconds' worth of short ones: a loop that is all C never lets others have the lock */
+};
 
 /* A thread's turn. It belongs to who holds the lock. */
 typedef struct {
+    uint32_t waits; /* those that were to be for a moment */
     int64_t taken;  /* when the thread has got the lock back, of monotonic */
     uint32_t vain;  /* long moments that are left out after the last one, which was in vain; 0: it was not */
     uint32_t skips; /* of these, those that are still to come */
 } Turn;
 
-static const Turn no_turn = {-TURN, 0, 0};
+static const Turn no_turn = {.taken = -TURN};
 
 static inline int64_t
 monotonic(void)
@@ -39,6 +43,13 @@ monotonic(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Return for how many ns to wait with the lock; or 0, now and then: it is to be released at once. */
+static inline int64_t
+moment(Turn *turn)
+{
+    return ++turn->waits % GIVE_WAY_EVERY == 0 ? 0 : MOMENT;
 }
 
 /* Whether to wait for a long moment: it is the thread's turn, and that has not been in vain. */

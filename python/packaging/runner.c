@@ -225,16 +225,19 @@ function_of(const Runner *self, PyObject *const *arguments, Py_ssize_t number, i
 static int64_t
 next(Runner *self)
 {
-    PyThreadState *thread;
-    int64_t number = pycore_WorkerNext(self->worker, MOMENT, 0);
+    int64_t within = moment(&self->turn), number;
+    PyThreadState *thread = within == 0 ? PyEval_SaveThread() : NULL;
 
-    if (number == PENDING && has_turn(&self->turn)) {
+    number = pycore_WorkerNext(self->worker, within, 0);
+    if (thread == NULL && number == PENDING && has_turn(&self->turn)) {
         number = pycore_WorkerNext(self->worker, LONG_MOMENT, 1);
         learn(&self->turn, number == PENDING);
     }
-    if (number == PENDING) {
+    if (thread == NULL && number == PENDING) {
         thread = PyEval_SaveThread();
         number = pycore_WorkerNext(self->worker, 0, 0);
+    }
+    if (thread != NULL) {
         take_back(thread, &self->turn);
     }
     return number;

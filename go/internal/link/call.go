@@ -76,6 +76,17 @@ func (c *Client) Submit(slot int, s Submission) (woke bool) {
 	// bell comes before its load of the word: if the bell says that the server watches this slot, it will see the word.
 	atomic.StoreUint32(&c.segment.Request(slot).Word, c.prepare(slot, s))
 	failpoint.Hit(failpoint.WordStored)
+	return c.announce(slot)
+}
+
+// Submitted does what is left of Submit for a slot's holder who has published its call himself, with a request of length bytes, after having counted up its Generation.
+func (c *Client) Submitted(slot, length int) (woke bool) {
+	c.calls[slot].submitted, c.calls[slot].sent = true, int64(length)
+	return c.announce(slot)
+}
+
+// announce has the server look at a slot whose call has been published, unless it does.
+func (c *Client) announce(slot int) (woke bool) {
 	call := &c.calls[slot]
 	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) || !c.Ring(wire.Group(slot)) {
 		call.roused = 0
@@ -190,7 +201,7 @@ func (c *Client) Await(slot int, w Wait) (Reply, error) {
 }
 
 // AwaitSoon waits for the reply to the slot's call for a moment, and reports whether it is there: Await returns it at once then. Unless that is insisted on, it does not wait
-// where the server has had to be woken, nor, now and then, where it would not be in vain: so that those who call all the time let others have what they keep.
+// where the server has had to be woken.
 func (c *Client) AwaitSoon(slot int, m Moment) bool {
 	call := &c.calls[slot]
 	generation := call.generation
@@ -199,7 +210,7 @@ func (c *Client) AwaitSoon(slot int, m Moment) bool {
 	if wire.Done(seen, generation) {
 		return true
 	}
-	if !m.Insist && (call.roused > 0 || generation%giveWayEvery == 0) {
+	if !m.Insist && call.roused > 0 {
 		return false
 	}
 	poll := func(rounds int) bool { return futex.SpinWhile32(word, seen, rounds) != seen }
@@ -207,8 +218,8 @@ func (c *Client) AwaitSoon(slot int, m Moment) bool {
 	return m.spin(&call.spinner, poll) && wire.Done(atomic.LoadUint32(word), generation)
 }
 
-// giveWayEvery is how many calls in a slot there are between two for which AwaitSoon does not wait: some milliseconds' worth of short ones.
-const giveWayEvery = 4096
+// Generation returns where the generation of the slot's last call lies, for holders that publish calls themselves: its low wire.GenerationMask bits. The memory is the client's.
+func (c *Client) Generation(slot int) *uint32 { return &c.calls[slot].generation }
 
 // untilRelief returns the wait, but if nobody has asked for relief yet one that ends when that is to be done, in some ns.
 func (w Wait) untilRelief(asked bool, in int64) Wait {

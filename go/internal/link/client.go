@@ -103,6 +103,9 @@ func (c *Client) commitSlot(slot int) error {
 	return nil
 }
 
+// Spins reports whether waits for replies may spin.
+func (c *Client) Spins() bool { return c.calls[0].spinner.Policy != futex.None }
+
 // Layout returns the layout of the segment.
 func (c *Client) Layout() wire.Layout { return c.segment.Layout() }
 

@@ -1,0 +1,130 @@
+/* A client's slots, as go/internal/wire lays them out: for calls that need nothing of the core, as request and reply travel in the slot, and the server is looking at it.
+ *
+ * Go does the same in go/internal/link/call.go, but to get there and back takes longer than all the rest of a client's end. What a peer can write is read as there: once, and checked
+ * before it is used. Who holds a slot holds the interpreter's lock as well, and the segment stays mapped meanwhile. */
+
+#ifndef NANORPC_SLOT_H
+#define NANORPC_SLOT_H
+
+#include "common.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Offsets in a segment, in bytes. */
+enum { BELL_AT = 1024 + 8, SLOTS_AT = 4096 };
+
+enum { SLOTS = 256 };
+
+enum {
+    BELL_POLLING = 1 << 16, /* | slot: the server looks at the request word of that slot */
+    GENERATION_SHIFT = 8,
+    GENERATION_MASK = 0xffffff,
+    STATE_CALL = 1,
+    FLAG_DONE = 1,
+    FLAG_CLOSED = 8,
+    STATUS_OK = 0,
+};
+
+enum {
+    LOOKS = 64,     /* at a reply, with PAUSE between: one to three microseconds */
+    HOPELESS = 4,   /* waits in vain, in a row, after which most calls look once only */
+    HOPE_AGAIN = 64 /* of those, one in so many does not */
+};
+
+typedef struct {
+    struct {
+        uint32_t word, length;
+        uint64_t method;
+        int64_t deadline;
+        uint64_t offset;
+        char payload[INLINE_CAPACITY];
+    } request;
+    struct {
+        uint32_t word, status, length, unused;
+        uint64_t offset, unused_too;
+        char payload[INLINE_CAPACITY];
+    } reply;
+} Slot;
+
+_Static_assert(sizeof(Slot) == 512 && offsetof(Slot, reply) == 256 && offsetof(Slot, request.payload) == 32, "a slot is another one in Go");
+
+/* The slots of a client. They belong to who holds the interpreter's lock. */
+typedef struct {
+    char *segment;
+    char *generations; /* of the slots' last calls, each of 32 bits: link's own. NULL: calls are left to the core */
+    int64_t stride;    /* from one of them to the next */
+    uint32_t vain;     /* waits in a row that have been in vain */
+} Slots;
+
+static inline Slot *
+slot_of(const Slots *slots, int64_t number)
+{
+    return (Slot *)(slots->segment + SLOTS_AT) + number;
+}
+
+static inline uint32_t *
+generation_of(const Slots *slots, int64_t number)
+{
+    return (uint32_t *)(slots->generations + slots->stride * number);
+}
+
+/* Report whether a call can be made here: the core has said so, and the connection has not ended, of which link.Client.Close sets the flag. */
+static inline int
+is_open(const Slots *slots, int64_t number)
+{
+    return slots->generations != NULL && (uint64_t)number < SLOTS && (__atomic_load_n(&slot_of(slots, number)->reply.word, __ATOMIC_RELAXED) & FLAG_CLOSED) == 0;
+}
+
+/* Submit a call, and report whether the server is looking at the slot; else it is to be told by Submitted of go/pycore. The payload has INLINE_CAPACITY at most. */
+static inline int
+submit(const Slots *slots, int64_t number, uint64_t method, int64_t deadline, const char *payload, int64_t length)
+{
+    Slot *slot = slot_of(slots, number);
+    uint32_t *generation = generation_of(slots, number);
+
+    *generation = (*generation + 1) & GENERATION_MASK;
+    slot->request.length = (uint32_t)length;
+    slot->request.method = method;
+    slot->request.deadline = deadline;
+    slot->request.offset = 0;
+    memcpy(slot->request.payload, payload, (size_t)length);
+    /* Publishes the header and the payload to Server.take, which loads the word first; and comes before the load of the bell, as the server's store of the bell comes before its load
+     * of the word. So it is in link.Client.Submit. */
+    __atomic_store_n(&slot->request.word, *generation << GENERATION_SHIFT | STATE_CALL, __ATOMIC_SEQ_CST);
+    return __atomic_load_n((uint32_t *)(slots->segment + BELL_AT), __ATOMIC_SEQ_CST) == (BELL_POLLING | (uint32_t)number);
+}
+
+static inline void
+pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Wait for the reply to a slot's call for a moment, and return its length; or -1 if it is not there, or is not here: that is the core's to say. */
+static inline int64_t
+answered(Slots *slots, int64_t number)
+{
+    Slot *slot = slot_of(slots, number);
+    uint32_t generation = *generation_of(slots, number), length, word;
+    int looks = slots->vain <= HOPELESS || slots->vain % HOPE_AGAIN == 0 ? LOOKS : 1;
+
+    for (; looks > 0; looks--) {
+        /* What the server has published with the word, in Server.Publish, is seen after it. */
+        word = __atomic_load_n(&slot->reply.word, __ATOMIC_ACQUIRE);
+        if (word >> GENERATION_SHIFT == generation && word & FLAG_DONE) {
+            slots->vain = 0;
+            length = __atomic_load_n(&slot->reply.length, __ATOMIC_RELAXED);
+            return __atomic_load_n(&slot->reply.status, __ATOMIC_RELAXED) == STATUS_OK && length <= INLINE_CAPACITY ? (int64_t)length : -1;
+        }
+        pause_briefly();
+    }
+    slots->vain++;
+    return -1;
+}
+
+#endif
