@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nanorpc/go/internal/endpoint"
+	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
@@ -55,13 +56,18 @@ const (
 	boxOffset             // the request's place; offset 0: it is on the stage,
 	boxLength             //
 	boxDeadline           // and in ns of CLOCK_MONOTONIC, 0: none.
-	boxStatus             // to WorkerNext: of the reply, a wire.Status,
+	boxStatus             // to WorkerNext: of the reply, a wire.Status; or published;
 	boxReplyOffset        // and its place; offset 0: it is on the stage.
 	boxReplyLength        //
 	boxMethod             // from WorkerNext: what it returns
 	boxAddress            // from WorkerNext, and from WorkerReserve: where in the memory of this process the request lies, or the reply is to
+	boxReply              // from WorkerNext: where the lines for a short reply lie, which C may publish itself; 0: it may not
+	boxWord               // from WorkerNext: the word to publish it with; to WorkerNext: the word that was there before
 	boxSize
 )
+
+// published is the status of a reply that C has published: see python/packaging/slot.h.
+const published = -1
 
 // BoxSize returns how many integers a mailbox has.
 func BoxSize() int64 { return boxSize }
@@ -114,6 +120,11 @@ func WorkerNext(id, within, insist int64) int64 {
 		box[boxAddress] = address(call.Request())
 	}
 	box[boxDeadline], box[boxMethod] = call.Deadline, int64(call.Number())
+	box[boxReply] = 0
+	if !failpoint.Enabled { // the points to fail at are Go's
+		lines, word := call.Lines()
+		box[boxReply], box[boxWord] = location(&lines.Word), int64(word)
+	}
 	return box[boxMethod]
 }
 
@@ -129,6 +140,11 @@ func (w *worker) next(m link.Moment) (*endpoint.Call, error) {
 
 // answer answers the call as the mailbox says. It reports false if that says something that cannot be.
 func (w *worker) answer() bool {
+	if w.box[boxStatus] == published {
+		w.call.Published(uint32(w.box[boxWord]), int(w.box[boxReplyLength]))
+		w.call = nil
+		return true
+	}
 	status, reply := w.box[boxStatus], memory{w.box[boxReplyOffset], w.box[boxReplyLength]}
 	if reply.offset == 0 && reply.length >= 0 && reply.length <= wire.InlineCapacity {
 		reply.offset = w.call.Inline()

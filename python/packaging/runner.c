@@ -12,11 +12,15 @@
 #include "core_go.h"
 #include "lock.h"
 #include "pin.h"
+#include "slot.h"
 
-enum { REPLY = 0 /* the status of a reply */ };
+enum {
+    REPLY = 0,      /* the status of a reply */
+    PUBLISHED = -1, /* the same, of one that has been published */
+};
 
 /* A worker's mailbox: the list is that of go/pycore/worker.go. */
-enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS };
+enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS, LINES, WORD };
 
 typedef struct {
     PyObject_HEAD
@@ -166,15 +170,21 @@ request_of(Runner *self, int copies)
     return Py_XNewRef(self->request);
 }
 
-/* Copy a reply to where WorkerNext finds it, unless there is no room for it: then the caller has been told. */
+/* Publish a reply, or copy it to where WorkerNext finds it, unless there is no room for it: then the caller has been told. */
 static void
 answer(Runner *self, PyObject *reply)
 {
     PyThreadState *thread;
     Py_ssize_t length = PyBytes_GET_SIZE(reply);
-    int64_t offset = STAGED;
+    int64_t *box = self->box, offset = STAGED;
     char *to = self->stage;
 
+    if (length <= INLINE_CAPACITY && box[LINES] != 0) {
+        box[WORD] = publish((ReplyLines *)(intptr_t)box[LINES], (uint32_t)box[WORD], PyBytes_AS_STRING(reply), length);
+        box[STATUS] = PUBLISHED;
+        box[REPLY_LENGTH] = length;
+        return;
+    }
     if (length > INLINE_CAPACITY) {
         thread = PyEval_SaveThread(); /* there may be no room for a while */
         offset = pycore_WorkerReserve(self->worker, length);
@@ -182,7 +192,7 @@ answer(Runner *self, PyObject *reply)
         if (offset < 0) {
             return;
         }
-        to = (char *)(intptr_t)self->box[ADDRESS];
+        to = (char *)(intptr_t)box[ADDRESS];
     }
     memcpy(to, PyBytes_AS_STRING(reply), (size_t)length);
     leave(self, offset, length);

@@ -33,6 +33,12 @@ enum {
 };
 
 typedef struct {
+    uint32_t word, status, length, unused;
+    uint64_t offset, unused_too;
+    char payload[INLINE_CAPACITY];
+} ReplyLines;
+
+typedef struct {
     struct {
         uint32_t word, length;
         uint64_t method;
@@ -40,11 +46,7 @@ typedef struct {
         uint64_t offset;
         char payload[INLINE_CAPACITY];
     } request;
-    struct {
-        uint32_t word, status, length, unused;
-        uint64_t offset, unused_too;
-        char payload[INLINE_CAPACITY];
-    } reply;
+    ReplyLines reply;
 } Slot;
 
 _Static_assert(sizeof(Slot) == 512 && offsetof(Slot, reply) == 256 && offsetof(Slot, request.payload) == 32, "a slot is another one in Go");
@@ -103,6 +105,18 @@ pause_briefly(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* Publish a reply of INLINE_CAPACITY at most by a word, and return the one that was there before: see link.Server.Lines. */
+static inline uint32_t
+publish(ReplyLines *reply, uint32_t word, const char *payload, int64_t length)
+{
+    memcpy(reply->payload, payload, (size_t)length);
+    reply->status = STATUS_OK;
+    reply->length = (uint32_t)length;
+    reply->offset = 0;
+    /* Publishes the header and the payload to Client.Await and to answered, and takes the client's flags in the same step: Client.sleepOn sets its own by comparing and swapping. */
+    return __atomic_exchange_n(&reply->word, word, __ATOMIC_SEQ_CST);
 }
 
 /* Wait for the reply to a slot's call for a moment, and return its length; or -1 if it is not there, or is not here: that is the core's to say. */

@@ -211,6 +211,21 @@ func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	} else {
 		c.conn.link.Publish(c.Call, status, offset, length)
 	}
+	c.closed()
+}
+
+// Lines returns where a short reply goes, and the word to publish it with, for who does that himself: Published is to follow.
+func (c *Call) Lines() (*wire.Reply, uint32) { return c.conn.link.Lines(c.Call) }
+
+// Published does what is left of Publish for a reply of length bytes that has been published without it. In its place there was the word before.
+func (c *Call) Published(before uint32, length int) {
+	c.answered, c.failed, c.replied = true, false, length
+	c.conn.link.Published(c.Call, before, length)
+	c.closed()
+}
+
+// closed is called when the call has been answered.
+func (c *Call) closed() {
 	if c.context != nil {
 		c.conn.answered(c.context, c.Slot)
 	}

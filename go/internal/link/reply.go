@@ -116,15 +116,26 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	reply.Status = uint32(status)
 	reply.Length = uint32(length)
 	reply.Offset = uint64(offset)
-	if moved := call.Length + length; moved > wire.InlineCapacity {
-		s.moved.Add(int64(moved)) // before the leader waits for what comes after this reply, if it is the one that replies
-	}
 	failpoint.Hit(failpoint.ReplyWritten)
 	// Publishes the header and the payload to Client.Await, and takes its waiting flag in the same step.
 	before := atomic.SwapUint32(&reply.Word, wire.Word(call.generation, wire.FlagDone))
 	failpoint.Hit(failpoint.ReplyStored)
+	s.Published(call, before, length)
+}
+
+// Lines returns where a reply to call of at most wire.InlineCapacity bytes is to be written, and the word to publish it with, by a swap, for who does that himself; as only
+// he may who may call Publish, in place of which Published is to follow. Offset and Status stay 0.
+func (s *Server) Lines(call Call) (*wire.Reply, uint32) {
+	return s.segment.Reply(call.Slot), wire.Word(call.generation, wire.FlagDone)
+}
+
+// Published wakes the caller if it sleeps, or wants notice, when a reply of length bytes has been published in a word that was another one before.
+func (s *Server) Published(call Call, before uint32, length int) {
+	if moved := call.Length + length; moved > wire.InlineCapacity {
+		s.moved.Add(int64(moved)) // before the leader waits for what comes after this reply, if it is the one that replies
+	}
 	if before&wire.FlagWaiting != 0 {
-		futex.Wake(&reply.Word, 1)
+		futex.Wake(&s.segment.Reply(call.Slot).Word, 1)
 	}
 	if call.notify || before&wire.FlagNotify != 0 {
 		s.notify(call.Slot)
