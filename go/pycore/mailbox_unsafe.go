@@ -1,6 +1,9 @@
 package pycore
 
-import "unsafe"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // numbers returns the n integers at an address that Python has given: of an array that it keeps, and does not touch, until the call with it has returned.
 func numbers(address, n int64) []int64 {
@@ -15,7 +18,9 @@ func octets(address, n int64) []byte {
 }
 
 // location returns where a number lies: one of Go's is to be pinned before anybody else uses that.
-func location(number *uint32) int64 { return int64(uintptr(unsafe.Pointer(number))) }
+func location[T uint32 | atomic.Uint64](number *T) int64 {
+	return int64(uintptr(unsafe.Pointer(number)))
+}
 
 // address returns where memory lies that is not Go's, so that it stays there: of a segment.
 func address(memory []byte) int64 { return int64(uintptr(unsafe.Pointer(unsafe.SliceData(memory)))) }

@@ -61,8 +61,18 @@ const (
 	boxReplyLength        //
 	boxMethod             // from WorkerNext: what it returns
 	boxAddress            // from WorkerNext, and from WorkerReserve: where in the memory of this process the request lies, or the reply is to
-	boxReply              // from WorkerNext: where the lines for a short reply lie, which C may publish itself; 0: it may not
-	boxWord               // from WorkerNext: the word to publish it with; to WorkerNext: the word that was there before
+	// From WorkerNext, for C, which may publish a short reply itself, and take calls ahead: see endpoint.Worker.Ahead.
+	boxSegment // where the segment lies; 0: it may not
+	boxSlot
+	boxGeneration // also to WorkerNext: of the last call that was taken ahead
+	boxMethodID   // wire.MethodID of the name
+	boxTurns      // where the turns lie; 0: no calls may be taken ahead
+	boxTurn
+	// To WorkerNext:
+	boxBefore       // the word of a published reply that was there before
+	boxAhead        // how many calls have been taken ahead, since what is told of them was last read: boxLength and boxDeadline are those of the last,
+	boxRequestBytes // and these the bytes of the calls before it, the one from WorkerNext included
+	boxReplyBytes
 	boxSize
 )
 
@@ -93,8 +103,11 @@ func WorkerNext(id, within, insist int64) int64 {
 	if !ok {
 		return -statusInvalidHandle
 	}
-	if w.call != nil && !w.answer() {
-		return -statusInvalidHandle
+	if w.call != nil {
+		w.advance()
+		if !w.answer() {
+			return -statusInvalidHandle
+		}
 	}
 	call, err := w.next(link.Moment{Within: time.Duration(within), Insist: insist != 0})
 	if err != nil {
@@ -120,12 +133,48 @@ func WorkerNext(id, within, insist int64) int64 {
 		box[boxAddress] = address(call.Request())
 	}
 	box[boxDeadline], box[boxMethod] = call.Deadline, int64(call.Number())
-	box[boxReply] = 0
-	if !failpoint.Enabled { // the points to fail at are Go's
-		lines, word := call.Lines()
-		box[boxReply], box[boxWord] = location(&lines.Word), int64(word)
-	}
+	w.let(call)
 	return box[boxMethod]
+}
+
+// let says in the mailbox what C may do itself: nothing where there are points to fail at, as those are Go's, and take no calls ahead of a client in this process, as
+// whoever waits for those keeps the interpreter's lock.
+func (w *worker) let(call *endpoint.Call) {
+	box := w.box
+	box[boxSegment], box[boxTurns], box[boxAhead], box[boxRequestBytes], box[boxReplyBytes] = 0, 0, 0, 0, 0
+	if failpoint.Enabled {
+		return
+	}
+	box[boxSegment], box[boxSlot], box[boxGeneration] = address(call.Bytes(0, 1)), int64(call.Slot), int64(call.Generation())
+	if w.own {
+		return
+	}
+	if turns, turn := w.endpoint.Ahead(); turns != nil {
+		box[boxMethodID], box[boxTurns], box[boxTurn] = int64(call.Call.Method), location(turns.Turn()), int64(turn)
+	}
+}
+
+// advance reads what the mailbox tells of calls that have been taken ahead.
+func (w *worker) advance() {
+	box := w.box
+	if box[boxAhead] == 0 {
+		return
+	}
+	w.endpoint.Advance(endpoint.Advance{
+		Calls: uint64(box[boxAhead]), RequestBytes: uint64(box[boxRequestBytes]), ReplyBytes: uint64(box[boxReplyBytes]),
+		Generation: uint32(box[boxGeneration]), Length: int(box[boxLength]), Deadline: box[boxDeadline],
+	})
+	box[boxAhead], box[boxTurns] = 0, 0
+}
+
+// WorkerAhead is told of calls that have been taken ahead before anything else is done for the last of them, but for WorkerNext, which reads it as well.
+func WorkerAhead(id int64) int64 {
+	w, ok := workers.get(id)
+	if !ok || w.call == nil {
+		return -statusInvalidHandle
+	}
+	w.advance()
+	return 0
 }
 
 func (w *worker) next(m link.Moment) (*endpoint.Call, error) {
@@ -141,7 +190,7 @@ func (w *worker) next(m link.Moment) (*endpoint.Call, error) {
 // answer answers the call as the mailbox says. It reports false if that says something that cannot be.
 func (w *worker) answer() bool {
 	if w.box[boxStatus] == published {
-		w.call.Published(uint32(w.box[boxWord]), int(w.box[boxReplyLength]))
+		w.call.Published(uint32(w.box[boxBefore]), int(w.box[boxReplyLength]))
 		w.call = nil
 		return true
 	}

@@ -9,18 +9,10 @@
 #include <string.h>
 #include <structmember.h>
 
+#include "ahead.h"
 #include "core_go.h"
 #include "lock.h"
 #include "pin.h"
-#include "slot.h"
-
-enum {
-    REPLY = 0,      /* the status of a reply */
-    PUBLISHED = -1, /* the same, of one that has been published */
-};
-
-/* A worker's mailbox: the list is that of go/pycore/worker.go. */
-enum { CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS, LINES, WORD };
 
 typedef struct {
     PyObject_HEAD
@@ -28,6 +20,7 @@ typedef struct {
     int64_t *box;
     char *stage;
     Turn turn;
+    Hope hope; /* for calls that follow at once */
     PyObject *maps;   /* by connection */
     PyObject *map_of; /* makes the map of a connection that is not among them yet */
     PyObject *refuse; /* raises why there is no memory for a reply */
@@ -110,6 +103,15 @@ withdraw(Runner *self)
     return told != NULL;
 }
 
+/* Tell of the calls that have been taken ahead, before anything else is done for the last of them: see WorkerAhead. */
+static void
+tell(Runner *self)
+{
+    if (self->box[AHEAD] != 0) {
+        pycore_WorkerAhead(self->worker);
+    }
+}
+
 PyDoc_STRVAR(reserve_doc,
 "reserve(length)\n\n"
 "Return memory for a reply of the call that runs. Blocks while there is no room. Without any, the caller is told, and what refuse raises is raised.");
@@ -128,6 +130,7 @@ reserve(Runner *self, PyObject *number)
         if (map_of_call(self) == NULL) { /* first: what is reserved cannot be given back */
             return NULL;
         }
+        tell(self);
         thread = PyEval_SaveThread();
         offset = pycore_WorkerReserve(self->worker, length);
         PyEval_RestoreThread(thread);
@@ -179,13 +182,11 @@ answer(Runner *self, PyObject *reply)
     int64_t *box = self->box, offset = STAGED;
     char *to = self->stage;
 
-    if (length <= INLINE_CAPACITY && box[LINES] != 0) {
-        box[WORD] = publish((ReplyLines *)(intptr_t)box[LINES], (uint32_t)box[WORD], PyBytes_AS_STRING(reply), length);
-        box[STATUS] = PUBLISHED;
-        box[REPLY_LENGTH] = length;
+    if (length <= INLINE_CAPACITY && published(box, PyBytes_AS_STRING(reply), length)) {
         return;
     }
     if (length > INLINE_CAPACITY) {
+        tell(self);
         thread = PyEval_SaveThread(); /* there may be no room for a while */
         offset = pycore_WorkerReserve(self->worker, length);
         PyEval_RestoreThread(thread);
@@ -231,13 +232,17 @@ function_of(const Runner *self, PyObject *const *arguments, Py_ssize_t number, i
     return *copies ? function : PyTuple_GetItem(arguments[2], number);
 }
 
-/* Answer the last call, and wait for the next one. */
+/* Answer the last call, if that has not been done, and wait for the next one. It may be taken ahead if that is all that is to be done for the last one. */
 static int64_t
-next(Runner *self)
+next(Runner *self, int may_be_ahead)
 {
     int64_t within = moment(&self->turn), number;
-    PyThreadState *thread = within == 0 ? PyEval_SaveThread() : NULL;
+    PyThreadState *thread;
 
+    if (may_be_ahead && within != 0 && take_ahead(self->box, self->stage, &self->hope)) {
+        return self->box[METHOD];
+    }
+    thread = within == 0 ? PyEval_SaveThread() : NULL;
     number = pycore_WorkerNext(self->worker, within, 0);
     if (thread == NULL && number == PENDING && has_turn(&self->turn)) {
         number = pycore_WorkerNext(self->worker, LONG_MOMENT, 1);
@@ -253,29 +258,19 @@ next(Runner *self)
     return number;
 }
 
-PyDoc_STRVAR(run_doc,
-"run(functions, longest, in_place)\n\n"
-"Run calls. By the methods' numbers, functions has those that get bytes, longest the length of the longest request that is copied for each, and in_place\n"
-"functions that get a view of the request where it lies, for longer ones and for methods that have no other; None where there is none. They return\n"
-"bytes, None, or what reserve has returned to them. Blocks, without slices: see WorkerNext.\n\n"
-"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else. Raise what a\n"
-"method raises. In all cases it is the caller who answers, before the next call of this.");
-
+/* See run. */
 static PyObject *
-run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
+run_calls(Runner *self, PyObject *const *arguments)
 {
     PyObject *function, *request, *reply;
     int64_t number;
-    int copies;
+    int copies, is_published = 0;
 
-    if (!expect("run", given, 3)) {
-        return NULL;
-    }
     for (;;) {
         if (!withdraw(self)) {
             return NULL;
         }
-        number = next(self);
+        number = next(self, is_published);
         self->place = self->room = 0;
         self->over = number < 0;
         function = number < 0 ? Py_None : function_of(self, arguments, (Py_ssize_t)number, &copies);
@@ -294,12 +289,34 @@ run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
         if (!replied(self, reply)) {
             return Py_BuildValue("LN", (long long)number, reply);
         }
+        is_published = !self->over && self->box[STATUS] == PUBLISHED;
         if (self->reply_pin != NULL && PyMemoryView_Check(reply)) {
             release(reply);
         } else {
             Py_DECREF(reply); /* before the wait: it may be the last that is left of something large */
         }
     }
+}
+
+PyDoc_STRVAR(run_doc,
+"run(functions, longest, in_place)\n\n"
+"Run calls. By the methods' numbers, functions has those that get bytes, longest the length of the longest request that is copied for each, and in_place\n"
+"functions that get a view of the request where it lies, for longer ones and for methods that have no other; None where there is none. They return\n"
+"bytes, None, or what reserve has returned to them. Blocks, without slices: see WorkerNext.\n\n"
+"Return what WorkerNext has returned, and None, for what is to be run or dealt with otherwise; or the reply, if it is something else. Raise what a\n"
+"method raises. In all cases it is the caller who answers, before the next call of this.");
+
+static PyObject *
+run(Runner *self, PyObject *const *arguments, Py_ssize_t given)
+{
+    PyObject *result;
+
+    if (!expect("run", given, 3)) {
+        return NULL;
+    }
+    result = run_calls(self, arguments);
+    tell(self);
+    return result;
 }
 
 static int
@@ -394,6 +411,7 @@ runner(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given
     self->box = (int64_t *)(intptr_t)mailbox;
     self->stage = (char *)(intptr_t)stage;
     self->turn = no_turn;
+    self->hope = (Hope){0};
     self->maps = Py_NewRef(arguments[3]);
     self->map_of = Py_NewRef(arguments[4]);
     self->refuse = Py_NewRef(arguments[5]);

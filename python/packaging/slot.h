@@ -1,7 +1,7 @@
-/* A client's slots, as go/internal/wire lays them out: for calls that need nothing of the core, as request and reply travel in the slot, and the server is looking at it.
+/* The slots of a segment, as go/internal/wire lays them out: for calls that need nothing of the core, as request and reply travel in the slot, and the server is looking at it.
  *
- * Go does the same in go/internal/link/call.go, but to get there and back takes longer than all the rest of a client's end. What a peer can write is read as there: once, and checked
- * before it is used. Who holds a slot holds the interpreter's lock as well, and the segment stays mapped meanwhile. */
+ * Go does the same in go/internal/link, but to get there and back takes longer than all the rest of a client's end. What a peer can write is read as there: once, and checked
+ * before it is used. Who holds a slot, or has taken its call, holds the interpreter's lock as well, and the segment stays mapped meanwhile. */
 
 #ifndef NANORPC_SLOT_H
 #define NANORPC_SLOT_H
@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Offsets in a segment, in bytes. */
-enum { BELL_AT = 1024 + 8, SLOTS_AT = 4096 };
+enum { READY_AT = 1024, BELL_AT = READY_AT + 8, SLOTS_AT = 4096 };
 
 enum { SLOTS = 256 };
 
@@ -22,14 +22,10 @@ enum {
     GENERATION_MASK = 0xffffff,
     STATE_CALL = 1,
     FLAG_DONE = 1,
+    FLAG_WAITING = 2,
     FLAG_CLOSED = 8,
+    FLAG_NOTIFY = 16,
     STATUS_OK = 0,
-};
-
-enum {
-    LOOKS = 64,     /* at a reply, with PAUSE between: one to three microseconds */
-    HOPELESS = 4,   /* waits in vain, in a row, after which most calls look once only */
-    HOPE_AGAIN = 64 /* of those, one in so many does not */
 };
 
 typedef struct {
@@ -51,18 +47,50 @@ typedef struct {
 
 _Static_assert(sizeof(Slot) == 512 && offsetof(Slot, reply) == 256 && offsetof(Slot, request.payload) == 32, "a slot is another one in Go");
 
+/* Learns whether it pays to wait. It belongs to who holds the interpreter's lock. */
+typedef struct {
+    uint32_t vain; /* waits in a row that have been in vain */
+} Hope;
+
+enum {
+    LOOKS = 64,      /* with PAUSE between: one to three microseconds */
+    HOPELESS = 4,    /* waits in vain after which most look once only */
+    HOPE_AGAIN = 64, /* of those, one in so many does not */
+};
+
+/* Return how often to look. */
+static inline int
+hope_for(const Hope *hope)
+{
+    return hope->vain <= HOPELESS || hope->vain % HOPE_AGAIN == 0 ? LOOKS : 1;
+}
+
+/* Learn from a wait in vain, and return 0. */
+static inline int
+disappointed(Hope *hope)
+{
+    hope->vain++;
+    return 0;
+}
+
 /* The slots of a client. They belong to who holds the interpreter's lock. */
 typedef struct {
     char *segment;
     char *generations; /* of the slots' last calls, each of 32 bits: link's own. NULL: calls are left to the core */
     int64_t stride;    /* from one of them to the next */
-    uint32_t vain;     /* waits in a row that have been in vain */
+    Hope hope;
 } Slots;
+
+static inline Slot *
+slot_at(char *segment, int64_t number)
+{
+    return (Slot *)(segment + SLOTS_AT) + number;
+}
 
 static inline Slot *
 slot_of(const Slots *slots, int64_t number)
 {
-    return (Slot *)(slots->segment + SLOTS_AT) + number;
+    return slot_at(slots->segment, number);
 }
 
 static inline uint32_t *
@@ -107,7 +135,7 @@ pause_briefly(void)
 #endif
 }
 
-/* Publish a reply of INLINE_CAPACITY at most by a word, and return the one that was there before: see link.Server.Lines. */
+/* Publish a reply of INLINE_CAPACITY at most by a word, and return the one that was there before: see link.Server.Published. */
 static inline uint32_t
 publish(ReplyLines *reply, uint32_t word, const char *payload, int64_t length)
 {
@@ -125,19 +153,19 @@ answered(Slots *slots, int64_t number)
 {
     Slot *slot = slot_of(slots, number);
     uint32_t generation = *generation_of(slots, number), length, word;
-    int looks = slots->vain <= HOPELESS || slots->vain % HOPE_AGAIN == 0 ? LOOKS : 1;
+    int looks;
 
-    for (; looks > 0; looks--) {
+    for (looks = hope_for(&slots->hope); looks > 0; looks--) {
         /* What the server has published with the word, in Server.Publish, is seen after it. */
         word = __atomic_load_n(&slot->reply.word, __ATOMIC_ACQUIRE);
         if (word >> GENERATION_SHIFT == generation && word & FLAG_DONE) {
-            slots->vain = 0;
+            slots->hope.vain = 0;
             length = __atomic_load_n(&slot->reply.length, __ATOMIC_RELAXED);
             return __atomic_load_n(&slot->reply.status, __ATOMIC_RELAXED) == STATUS_OK && length <= INLINE_CAPACITY ? (int64_t)length : -1;
         }
         pause_briefly();
     }
-    slots->vain++;
+    disappointed(&slots->hope);
     return -1;
 }
 

@@ -214,10 +214,7 @@ func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	c.closed()
 }
 
-// Lines returns where a short reply goes, and the word to publish it with, for who does that himself: Published is to follow.
-func (c *Call) Lines() (*wire.Reply, uint32) { return c.conn.link.Lines(c.Call) }
-
-// Published does what is left of Publish for a reply of length bytes that has been published without it. In its place there was the word before.
+// Published does what is left of Publish for a reply that has been published without it: see link.Server.Published.
 func (c *Call) Published(before uint32, length int) {
 	c.answered, c.failed, c.replied = true, false, length
 	c.conn.link.Published(c.Call, before, length)

@@ -35,8 +35,7 @@ type conn struct {
 	registering sync.Mutex                              // serialises changes of contexts, but for their removal
 	contexts    [wire.Slots]atomic.Pointer[callContext] // by slot, of the calls whose handlers have asked for one that can wait
 
-	// turn is odd while the leader runs a handler. Whoever makes it even leads: the leader, when the handler returns, or who relieves it.
-	turn    atomic.Uint64
+	turns   *Turns      // immutable
 	watched atomic.Bool // by the monitor
 	aside   atomic.Bool // the leader, a Worker, runs a call of another connection
 
@@ -50,6 +49,7 @@ type conn struct {
 	tired    bool    // nobody else is to wait for calls, the leader is to sleep
 	slept    bool    // the leader has slept since the last call: another reading of the clock is nothing beside that
 	worker   *Worker // the leader, if it is one
+	pinned   bool    // the turns are
 
 	tally   tally                  // of this connection
 	refused atomic.Uint64          // calls that came to no handler
@@ -61,6 +61,8 @@ type conn struct {
 	parking sync.Mutex // guards what follows
 	parked  bool       // nobody leads until the client rings
 	called  bool       // the client has rung, and nobody was parked yet
+
+	pinner runtime.Pinner
 
 	releasing sync.Mutex // guards released, and the segment against those who are not workers
 	released  bool
@@ -222,9 +224,9 @@ const reliefAfter = 10 * time.Microsecond
 
 // relieve starts another leader if the present one is stuck. It blocks for reliefAfter at most.
 func (c *conn) relieve() {
-	turn := c.turn.Load()
+	turn := c.turns.turn.Load()
 	for end := time.Now().Add(reliefAfter); turn%2 == 1; runtime.Gosched() {
-		if c.turn.Load() != turn {
+		if c.turns.turn.Load() != turn {
 			return // it is busy, not stuck
 		}
 		if time.Now().After(end) {
@@ -279,9 +281,13 @@ type cachedMethod struct {
 // takeOver starts another leader if the present one still runs the handler of the given turn. The call of the old one is open then.
 func (c *conn) takeOver(turn uint64) {
 	c.workers.Add(1) // before the old leader can end and let the segment go
-	if !c.turn.CompareAndSwap(turn, turn+1) {
+	// By 3, not 1: the old leader may just have stored what it is going to take ahead in turn+2, which never comes.
+	if !c.turns.turn.CompareAndSwap(turn, turn+3) {
 		c.workers.Done()
 		return
+	}
+	if generation, ok := c.turns.takenIn(turn); ok {
+		c.link.Took(generation)
 	}
 	c.opened() // before the new leader can find that none is open
 	go c.lead()
@@ -365,4 +371,5 @@ func (c *conn) release() {
 	c.link.Release()
 	_ = c.segment.Close() // fails only for a range that is not mapped
 	_ = c.file.Close()
+	c.pinner.Unpin()
 }

@@ -15,7 +15,8 @@ type leader struct {
 	leads bool // while a call is run: it leads the connection; else another leader has been started
 	slow  bool // the call is counted among its method's running ones
 	start time.Time
-	timed bool // since start
+	timed bool  // since start
+	ahead count // the calls before the one that is run now that have been taken ahead of it
 }
 
 // lead leads the connection, and others after it. See poller.
@@ -135,15 +136,15 @@ func (l *leader) begin(m *method) bool {
 // takeTurn says that the leader is about to run a call.
 func (l *leader) takeTurn() {
 	c := l.conn
-	l.turn = c.turn.Load() + 1
-	c.turn.Store(l.turn)   // seen by who relieves the leader; giveTurn takes the leadership back
-	if !c.watched.Load() { // see watched.forgotten
+	l.turn = c.turns.turn.Load() + 1
+	c.turns.turn.Store(l.turn) // seen by who relieves the leader; giveTurn takes the leadership back
+	if !c.watched.Load() {     // see watched.forgotten
 		c.server.monitor.add(c)
 	}
 }
 
 // giveTurn reports whether the leader still leads.
-func (l *leader) giveTurn() bool { return l.conn.turn.CompareAndSwap(l.turn, l.turn+1) }
+func (l *leader) giveTurn() bool { return l.conn.turns.turn.CompareAndSwap(l.turn, l.turn+1) }
 
 // clock begins to measure the time that the call takes, or not.
 func (l *leader) clock(timed bool) {
@@ -173,10 +174,12 @@ func (l *leader) end() bool {
 	if !l.giveTurn() {
 		m.took(quickLimit + 1)
 		c.tell(&l.call, took)
+		c.tellAhead(m, l.takenAhead())
 		c.callClosed()
 		return false
 	}
 	if !l.slow {
+		c.noteAhead(&l.call, l.takenAhead())
 		c.note(&l.call, took)
 		return true
 	}

@@ -98,7 +98,7 @@ func (m *monitor) watch(ctx context.Context) {
 
 // look takes the leadership from a leader that has run one handler since the last look, a tick ago. It returns how many calls there have been.
 func (w *watched) look(tick time.Duration) uint64 {
-	turn := w.conn.turn.Load()
+	turn := w.conn.turns.turn.Load()
 	turns := turn - w.turn
 	switch {
 	case turns > 0:
@@ -121,7 +121,7 @@ func (w *watched) forgotten() bool {
 	}
 	// The store comes before the load: a leader stores the turn and then looks whether it is watched, so that one of us sees the other.
 	w.conn.watched.Store(false)
-	if w.conn.turn.Load() == w.turn {
+	if w.conn.turns.turn.Load() == w.turn {
 		return true
 	}
 	w.idle = 0

@@ -30,6 +30,14 @@ func (n *count) note(c *Call) {
 	n.replyBytes += uint64(c.replied)
 }
 
+// add adds up.
+func (n *count) add(other count) {
+	n.calls += other.calls
+	n.errors += other.errors
+	n.requestBytes += other.requestBytes
+	n.replyBytes += other.replyBytes
+}
+
 func (t *tally) add(n count) {
 	t.calls.Add(n.calls)
 	if n.errors != 0 {

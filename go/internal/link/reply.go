@@ -123,13 +123,8 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	s.Published(call, before, length)
 }
 
-// Lines returns where a reply to call of at most wire.InlineCapacity bytes is to be written, and the word to publish it with, by a swap, for who does that himself; as only
-// he may who may call Publish, in place of which Published is to follow. Offset and Status stay 0.
-func (s *Server) Lines(call Call) (*wire.Reply, uint32) {
-	return s.segment.Reply(call.Slot), wire.Word(call.generation, wire.FlagDone)
-}
-
-// Published wakes the caller if it sleeps, or wants notice, when a reply of length bytes has been published in a word that was another one before.
+// Published does what is left of Publish for who has written a reply of at most wire.InlineCapacity bytes to the call's slot himself, and published it by swapping its word, which was
+// another one before.
 func (s *Server) Published(call Call, before uint32, length int) {
 	if moved := call.Length + length; moved > wire.InlineCapacity {
 		s.moved.Add(int64(moved)) // before the leader waits for what comes after this reply, if it is the one that replies

@@ -100,6 +100,14 @@ type Handle struct {
 // Handle returns the call's.
 func (c Call) Handle() Handle { return Handle{slot: int32(c.Slot), generation: c.generation} }
 
+// Generation returns the call's, which the word of its reply has as well.
+func (c *Call) Generation() uint32 { return c.generation }
+
+// Follow makes it the call of another generation in the same slot, of the same method, short and taken without Next: see Server.Took.
+func (c *Call) Follow(generation uint32, length int, deadline int64) {
+	c.generation, c.Length, c.Deadline = generation, length, deadline
+}
+
 // Slot returns the slot of the call.
 func (h Handle) Slot() int { return int(h.slot) }
 
@@ -279,6 +287,15 @@ func (s *Server) Came() bool {
 	}
 	return came
 }
+
+// Follows reports whether calls that follow a short one in its slot may be taken without Next: the client does not ring for them, nothing else is waiting, and nobody asks for notice
+// of the reply to this one. Only the leader calls it.
+func (s *Server) Follows(call *Call) bool {
+	return call.Slot == s.watched && s.bell == wire.BellPolling(s.watched) && s.pending == 0 && s.group >= wire.Slots && call.Length <= wire.InlineCapacity && !call.notify
+}
+
+// Took notes that the call of a generation in the slot that is watched has been taken without Next. Only the leader calls it.
+func (s *Server) Took(generation uint32) { s.taken[s.watched] = generation }
 
 // freshFrom reports whether there is a call that has not been taken in a slot of a group, or in one after it.
 func (s *Server) freshFrom(slot int) bool {
