@@ -43,10 +43,10 @@ func (t *Turns) takenIn(turn uint64) (generation uint32, ok bool) {
 // they are, and mapped, until that one has been answered and Next been called.
 func (w *Worker) Ahead() (turns *Turns, turn uint64) {
 	l := &w.leader
-	if !w.busy || w.other != nil || !l.leads || l.timed || l.slow || !l.conn.link.Follows(&l.call.Call) {
+	if !w.busy || w.other != nil || !l.leads || l.timed || l.slow || !w.follows {
 		return nil, 0
 	}
-	return l.conn.pin(), l.turn
+	return l.conn.turns, l.turn
 }
 
 // Advance is what a thread has to tell of the calls that it has taken ahead.
@@ -67,13 +67,15 @@ func (w *Worker) Advance(a Advance) {
 	l.call.Follow(a.Generation, a.Length, a.Deadline)
 }
 
-// pin keeps the turns where they are until the connection has ended.
-func (c *conn) pin() *Turns {
-	if !c.pinned {
+// follow finds out whether calls that follow the leader's may be taken ahead. It comes before the turn begins, as from then on others may lead.
+func (w *Worker) follow() {
+	l := &w.leader
+	c := l.conn
+	w.follows = c.link.Follows(&l.call.Call)
+	if w.follows && !c.pinned { // until the connection has ended: C may have the address of Go's memory only then (the rules of cgo)
 		c.pinned = true
 		c.pinner.Pin(c.turns)
 	}
-	return c.turns
 }
 
 // takenAhead returns the calls that have been taken ahead of the last one, once.

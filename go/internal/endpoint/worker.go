@@ -17,6 +17,8 @@ type Worker struct {
 	busy   bool   // a call has been returned
 	shared bool   // the last call was from the queue: the connection's own turn
 	dozes  bool   // noted as sleeping on the connection
+	// Calls that follow the last one of the connection may be taken ahead, if nobody relieves the worker.
+	follows bool
 }
 
 // NewWorker returns a worker of the server.
@@ -159,12 +161,14 @@ func (w *Worker) lead(moment link.Moment) *Call {
 
 // run begins the call that the leader has.
 func (w *Worker) run() *Call {
-	if !w.leader.begin(w.leader.call.method) {
+	l := &w.leader
+	w.follow()
+	if !l.begin(l.call.method) {
 		w.leave(nil)
 		return nil
 	}
 	w.busy = true
-	return &w.leader.call
+	return &l.call
 }
 
 // finish ends the call that Next has returned.
