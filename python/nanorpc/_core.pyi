@@ -15,9 +15,7 @@ _Exchange = Callable[[str, object, int], bytes | tuple[tuple[int, int], int] | N
 def GoPyInit() -> None: ...  # once, before anything else
 
 # exchange.c
-def exchanger(
-    idle: list[tuple[int, int]], numbers: dict[str, int], client: int, segment: int, generations: int, stride: int
-) -> _Exchange: ...
+def exchanger(idle: list[tuple[int, int]], numbers: dict[str, int], client: int, segment: int, generations: int, stride: int) -> _Exchange: ...
 def caller(
     exchange: _Exchange,
     forked: bytearray,

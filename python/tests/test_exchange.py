@@ -338,7 +338,9 @@ class Odd:
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("arguments", [
+@pytest.mark.parametrize(
+    "arguments",
+    [
         (),
         ([], {}, 0, 0, 0),
         ([], {}, 0, 0, 0, 0, 0),
@@ -348,7 +350,8 @@ class Odd:
         ([], {}, 0, None, 0, 0),
         ([], {}, 0, 0, b"", 0),
         ([], {}, 0, 0, 0, 1.5),
-    ])
+    ],
+)
 def test_wrong_use_of_exchanger(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError):
         core().exchanger(*arguments)
