@@ -66,8 +66,8 @@ const (
 	boxSlot
 	boxGeneration // also to WorkerNext: of the last call that was taken ahead
 	boxMethodID   // wire.MethodID of the name
-	boxTurns      // where the turns lie; 0: no calls may be taken ahead
-	boxTurn
+	boxTurnAt     // where the turn lies; 0: no calls may be taken ahead
+	boxTurn       // also to WorkerNext: the last one that has been begun
 	// To WorkerNext:
 	boxBefore       // the word of a published reply that was there before
 	boxAhead        // how many calls have been taken ahead, since what is told of them was last read: boxLength and boxDeadline are those of the last,
@@ -141,7 +141,7 @@ func WorkerNext(id, within, insist int64) int64 {
 // whoever waits for those keeps the interpreter's lock.
 func (w *worker) let(call *endpoint.Call) {
 	box := w.box
-	box[boxSegment], box[boxTurns], box[boxAhead], box[boxRequestBytes], box[boxReplyBytes] = 0, 0, 0, 0, 0
+	box[boxSegment], box[boxTurnAt], box[boxAhead], box[boxRequestBytes], box[boxReplyBytes] = 0, 0, 0, 0, 0
 	if failpoint.Enabled {
 		return
 	}
@@ -149,8 +149,8 @@ func (w *worker) let(call *endpoint.Call) {
 	if w.own {
 		return
 	}
-	if turns, turn := w.endpoint.Ahead(); turns != nil {
-		box[boxMethodID], box[boxTurns], box[boxTurn] = int64(call.Call.Method), location(turns.Turn()), int64(turn)
+	if at, turn := w.endpoint.Ahead(); at != nil {
+		box[boxMethodID], box[boxTurnAt], box[boxTurn] = int64(call.Call.Method), location(at), int64(turn)
 	}
 }
 
@@ -161,10 +161,10 @@ func (w *worker) advance() {
 		return
 	}
 	w.endpoint.Advance(endpoint.Advance{
-		Calls: uint64(box[boxAhead]), RequestBytes: uint64(box[boxRequestBytes]), ReplyBytes: uint64(box[boxReplyBytes]),
+		Turn: uint64(box[boxTurn]), Calls: uint64(box[boxAhead]), RequestBytes: uint64(box[boxRequestBytes]), ReplyBytes: uint64(box[boxReplyBytes]),
 		Generation: uint32(box[boxGeneration]), Length: int(box[boxLength]), Deadline: box[boxDeadline],
 	})
-	box[boxAhead], box[boxTurns] = 0, 0
+	box[boxAhead], box[boxTurnAt] = 0, 0
 }
 
 // WorkerAhead is told of calls that have been taken ahead before anything else is done for the last of them, but for WorkerNext, which reads it as well.

@@ -13,7 +13,7 @@
 /* The integers of a mailbox: the list is that of go/pycore/worker.go. */
 enum {
     CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS,
-    SEGMENT, SLOT, GENERATION, METHOD_ID, TURNS, TURN_NUMBER, BEFORE, AHEAD, REQUEST_BYTES, REPLY_BYTES
+    SEGMENT, SLOT, GENERATION, METHOD_ID, TURN_AT, TURN_WORD, BEFORE, AHEAD, REQUEST_BYTES, REPLY_BYTES
 };
 
 enum {
@@ -23,13 +23,9 @@ enum {
 
 enum {
     MOST_AHEAD = 16, /* calls in a row: after each, others may have something for the worker */
-    TAKEN_SHIFT = 24,
+    TURN_SHIFT = 25,     /* of endpoint.turn, as the next one: the lower bits are the generation */
+    TURN_AHEAD = 1 << 24,
 };
-
-/* The turns of a connection: endpoint.Turns. */
-typedef struct {
-    uint64_t turn, taken[2];
-} Turns;
 
 /* Publish the reply to the call of a mailbox, of INLINE_CAPACITY at most, and report whether that may be done here. */
 static inline int
@@ -44,19 +40,17 @@ published(int64_t *box, const char *payload, int64_t length)
     return 1;
 }
 
-/* Begin the turn in which a call of a generation is taken, and report whether the worker leads still. */
+/* Begin the turn in which the call of a generation is taken, and report whether the worker leads still. */
 static inline int
 next_turn(int64_t *box, uint32_t generation)
 {
-    Turns *turns = (Turns *)(intptr_t)box[TURNS];
-    uint64_t turn = (uint64_t)box[TURN_NUMBER], next = turn + 2;
+    uint64_t turn = (uint64_t)box[TURN_WORD], next = ((turn >> TURN_SHIFT) + 2) << TURN_SHIFT | TURN_AHEAD | generation;
 
-    __atomic_store_n(&turns->taken[next / 2 % 2], next << TAKEN_SHIFT | generation, __ATOMIC_RELAXED);
-    /* Publishes what has been taken to conn.takeOver, which ends the turn before it reads that. */
-    if (!__atomic_compare_exchange_n(&turns->turn, &turn, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+    /* Against conn.takeOver, which does the same with the turn that it has seen: one of the two fails. */
+    if (!__atomic_compare_exchange_n((uint64_t *)(intptr_t)box[TURN_AT], &turn, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
         return 0;
     }
-    box[TURN_NUMBER] = (int64_t)next;
+    box[TURN_WORD] = (int64_t)next;
     return 1;
 }
 
@@ -69,7 +63,7 @@ take_ahead(int64_t *box, char *stage, Hope *hope)
     uint32_t bell = BELL_POLLING | (uint32_t)box[SLOT], word = 0, length;
     int looks = hope_for(hope);
 
-    if (box[TURNS] == 0 || box[AHEAD] == MOST_AHEAD || box[BEFORE] & (FLAG_WAITING | FLAG_NOTIFY)) {
+    if (box[TURN_AT] == 0 || box[AHEAD] == MOST_AHEAD || box[BEFORE] & (FLAG_WAITING | FLAG_NOTIFY)) {
         return 0;
     }
     for (;; looks--) {

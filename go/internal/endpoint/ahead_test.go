@@ -19,8 +19,8 @@ import (
 type thread struct {
 	*Worker
 	call    *Call
-	turns   *Turns // nil: it takes none ahead
-	turn    uint64
+	at      *atomic.Uint64 // where the turn lies; nil: it takes none ahead
+	turn    turn
 	advance Advance
 	replied int // bytes of the last reply
 }
@@ -32,7 +32,8 @@ func (th *thread) await() error {
 		return err
 	}
 	th.call, th.advance = call, Advance{Generation: call.Generation(), Length: call.Length}
-	th.turns, th.turn = th.Ahead()
+	at, present := th.Ahead()
+	th.at, th.turn = at, turn(present)
 	return nil
 }
 
@@ -60,20 +61,16 @@ func (th *thread) comes() (generation uint32, ok bool) {
 		atomic.LoadUint64(&request.Method) == th.call.Call.Method && atomic.LoadUint32(&request.Length) <= wire.InlineCapacity
 }
 
-// note says with which turn the call of a generation is going to be taken.
-func (th *thread) note(generation uint32) {
-	next := th.turn + 2
-	th.turns.taken[next/2%2].Store(Taken(next, generation))
-}
-
-// begin takes the call that has been noted, and reports whether the thread leads still.
-func (th *thread) begin(generation uint32) bool {
-	if !th.turns.turn.CompareAndSwap(th.turn, th.turn+2) {
+// take takes the call of a generation, and reports whether the thread leads still.
+func (th *thread) take(generation uint32) bool {
+	next := th.turn.ahead(generation)
+	if !th.at.CompareAndSwap(uint64(th.turn), uint64(next)) {
 		return false
 	}
 	request, _ := th.slot()
-	th.turn += 2
+	th.turn = next
 	a := &th.advance
+	a.Turn = uint64(next)
 	a.Calls++
 	a.RequestBytes += uint64(a.Length)
 	a.ReplyBytes += uint64(th.replied)
@@ -106,14 +103,13 @@ func (th *thread) serve(ahead *atomic.Int64) {
 			continue
 		}
 		before := th.publish()
-		for looks := 0; th.turns != nil && before&(wire.FlagWaiting|wire.FlagNotify) == 0 && looks < 100; looks++ {
+		for looks := 0; th.at != nil && before&(wire.FlagWaiting|wire.FlagNotify) == 0 && looks < 100; looks++ {
 			generation, ok := th.comes()
 			if !ok {
 				runtime.Gosched()
 				continue
 			}
-			th.note(generation)
-			if !th.begin(generation) {
+			if !th.take(generation) {
 				break
 			}
 			before, looks = th.publish(), 0
@@ -182,7 +178,7 @@ func TestCallsTakenAhead(t *testing.T) {
 // relieveAll takes the leadership from whoever runs a call, or looks for one to take ahead.
 func (s *pulledServer) relieveAll() {
 	for _, c := range s.live() {
-		if turn := c.turns.turn.Load(); turn%2 == 1 {
+		if turn := c.present(); turn.runs() {
 			c.takeOver(turn)
 		}
 	}
@@ -239,7 +235,7 @@ func leading(t *testing.T, s *pulledServer) (*thread, *caller, int) {
 		}
 		before := th.publish()
 		c.await(t, "first")
-		if th.turns != nil {
+		if th.at != nil {
 			return th, c, calls
 		}
 		th.settle(before)
@@ -254,7 +250,7 @@ func TestRelievedWithCallTakenAhead(t *testing.T) {
 	th, c, calls := leading(t, s)
 	c.submit("ahead")
 	generation, ok := th.comes()
-	if th.note(generation); !ok || !th.begin(generation) {
+	if !ok || !th.take(generation) {
 		t.Fatal("the call cannot be taken ahead")
 	}
 	th.call.conn.takeOver(th.turn)
@@ -295,7 +291,6 @@ func TestRelievedBeforeCallIsTakenAhead(t *testing.T) {
 	if !ok {
 		t.Fatal("there is no call")
 	}
-	th.note(generation)
 	other := &caller{Client: c.Client}
 	var err error
 	if other.slot, err = c.Acquire(link.Wait{}); err != nil {
@@ -304,14 +299,14 @@ func TestRelievedBeforeCallIsTakenAhead(t *testing.T) {
 	other.submit("other") // found first, as the client rings for it
 	conn := th.call.conn
 	conn.takeOver(th.turn)
-	if th.begin(generation) {
+	if th.take(generation) {
 		t.Fatal("who has been relieved takes a call")
 	}
 	r := <-taken
 	if r.err != nil {
 		t.Fatal(r.err)
 	}
-	if turn := conn.turns.turn.Load(); turn%2 == 1 {
+	if turn := conn.present(); turn.runs() {
 		conn.takeOver(turn)
 	}
 	r.call.Reply(r.call.Request())

@@ -211,17 +211,21 @@ func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	} else {
 		c.conn.link.Publish(c.Call, status, offset, length)
 	}
-	c.closed()
+	if c.context != nil || c.detached {
+		c.closed()
+	}
 }
 
 // Published does what is left of Publish for a reply that has been published without it: see link.Server.Published.
 func (c *Call) Published(before uint32, length int) {
 	c.answered, c.failed, c.replied = true, false, length
-	c.conn.link.Published(c.Call, before, length)
-	c.closed()
+	c.conn.link.Published(&c.Call, before, length)
+	if c.context != nil || c.detached {
+		c.closed()
+	}
 }
 
-// closed is called when the call has been answered.
+// closed is called when a call has been answered that has a context, or is not its leader's any more.
 func (c *Call) closed() {
 	if c.context != nil {
 		c.conn.answered(c.context, c.Slot)

@@ -35,9 +35,9 @@ type conn struct {
 	registering sync.Mutex                              // serialises changes of contexts, but for their removal
 	contexts    [wire.Slots]atomic.Pointer[callContext] // by slot, of the calls whose handlers have asked for one that can wait
 
-	turns   *Turns      // immutable
-	watched atomic.Bool // by the monitor
-	aside   atomic.Bool // the leader, a Worker, runs a call of another connection
+	turn    atomic.Uint64 // a turn
+	watched atomic.Bool   // by the monitor
+	aside   atomic.Bool   // the leader, a Worker, runs a call of another connection
 
 	// The leader's own, which pass on with the leadership:
 	drained  int // calls served while draining
@@ -49,7 +49,7 @@ type conn struct {
 	tired    bool    // nobody else is to wait for calls, the leader is to sleep
 	slept    bool    // the leader has slept since the last call: another reading of the clock is nothing beside that
 	worker   *Worker // the leader, if it is one
-	pinned   bool    // the turns are
+	pinned   bool    // the turn is
 
 	tally   tally                  // of this connection
 	refused atomic.Uint64          // calls that came to no handler
@@ -224,17 +224,20 @@ const reliefAfter = 10 * time.Microsecond
 
 // relieve starts another leader if the present one is stuck. It blocks for reliefAfter at most.
 func (c *conn) relieve() {
-	turn := c.turns.turn.Load()
-	for end := time.Now().Add(reliefAfter); turn%2 == 1; runtime.Gosched() {
-		if c.turns.turn.Load() != turn {
+	seen := c.present()
+	for end := time.Now().Add(reliefAfter); seen.runs(); runtime.Gosched() {
+		if c.present() != seen {
 			return // it is busy, not stuck
 		}
 		if time.Now().After(end) {
-			c.takeOver(turn)
+			c.takeOver(seen)
 			return
 		}
 	}
 }
+
+// present returns the present turn.
+func (c *conn) present() turn { return turn(c.turn.Load()) }
 
 // admit returns the method to run, or answers the call and returns nil.
 func (c *conn) admit(call *Call) *method {
@@ -279,14 +282,13 @@ type cachedMethod struct {
 }
 
 // takeOver starts another leader if the present one still runs the handler of the given turn. The call of the old one is open then.
-func (c *conn) takeOver(turn uint64) {
+func (c *conn) takeOver(old turn) {
 	c.workers.Add(1) // before the old leader can end and let the segment go
-	// By 3, not 1: the old leader may just have stored what it is going to take ahead in turn+2, which never comes.
-	if !c.turns.turn.CompareAndSwap(turn, turn+3) {
+	if !c.turn.CompareAndSwap(uint64(old), uint64(old.next())) {
 		c.workers.Done()
 		return
 	}
-	if generation, ok := c.turns.takenIn(turn); ok {
+	if generation, ok := old.taken(); ok {
 		c.link.Took(generation)
 	}
 	c.opened() // before the new leader can find that none is open

@@ -11,7 +11,7 @@ import (
 type leader struct {
 	conn  *conn // that it leads, or of the call that it still runs
 	call  Call  // one for all calls: a handler's pointer to it moves it to the heap
-	turn  uint64
+	turn  turn
 	leads bool // while a call is run: it leads the connection; else another leader has been started
 	slow  bool // the call is counted among its method's running ones
 	start time.Time
@@ -136,15 +136,17 @@ func (l *leader) begin(m *method) bool {
 // takeTurn says that the leader is about to run a call.
 func (l *leader) takeTurn() {
 	c := l.conn
-	l.turn = c.turns.turn.Load() + 1
-	c.turns.turn.Store(l.turn) // seen by who relieves the leader; giveTurn takes the leadership back
-	if !c.watched.Load() {     // see watched.forgotten
+	l.turn = c.present().next()
+	c.turn.Store(uint64(l.turn)) // seen by who relieves the leader; giveTurn takes the leadership back
+	if !c.watched.Load() {       // see watched.forgotten
 		c.server.monitor.add(c)
 	}
 }
 
 // giveTurn reports whether the leader still leads.
-func (l *leader) giveTurn() bool { return l.conn.turns.turn.CompareAndSwap(l.turn, l.turn+1) }
+func (l *leader) giveTurn() bool {
+	return l.conn.turn.CompareAndSwap(uint64(l.turn), uint64(l.turn.next()))
+}
 
 // clock begins to measure the time that the call takes, or not.
 func (l *leader) clock(timed bool) {
@@ -174,12 +176,16 @@ func (l *leader) end() bool {
 	if !l.giveTurn() {
 		m.took(quickLimit + 1)
 		c.tell(&l.call, took)
-		c.tellAhead(m, l.takenAhead())
+		if l.ahead.calls != 0 {
+			l.tellAhead()
+		}
 		c.callClosed()
 		return false
 	}
 	if !l.slow {
-		c.noteAhead(&l.call, l.takenAhead())
+		if l.ahead.calls != 0 {
+			l.noteAhead()
+		}
 		c.note(&l.call, took)
 		return true
 	}

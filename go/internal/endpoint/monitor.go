@@ -31,7 +31,7 @@ func newMonitor() *monitor { return &monitor{alarm: make(chan struct{}, 1)} }
 // watched is a connection that the monitor watches.
 type watched struct {
 	conn *conn
-	turn uint64        // at the last look
+	turn turn          // at the last look
 	idle time.Duration // since it changed
 }
 
@@ -98,8 +98,8 @@ func (m *monitor) watch(ctx context.Context) {
 
 // look takes the leadership from a leader that has run one handler since the last look, a tick ago. It returns how many calls there have been.
 func (w *watched) look(tick time.Duration) uint64 {
-	turn := w.conn.turns.turn.Load()
-	turns := turn - w.turn
+	turn := w.conn.present()
+	turns := turn.number() - w.turn.number()
 	switch {
 	case turns > 0:
 		w.turn, w.idle = turn, 0
@@ -112,7 +112,7 @@ func (w *watched) look(tick time.Duration) uint64 {
 }
 
 // running reports whether a handler ran at the last look.
-func (w *watched) running() bool { return w.turn%2 == 1 }
+func (w *watched) running() bool { return w.turn.runs() }
 
 // forgotten reports whether nothing has been called for long, and the connection is not watched any more.
 func (w *watched) forgotten() bool {
@@ -121,7 +121,7 @@ func (w *watched) forgotten() bool {
 	}
 	// The store comes before the load: a leader stores the turn and then looks whether it is watched, so that one of us sees the other.
 	w.conn.watched.Store(false)
-	if w.conn.turns.turn.Load() == w.turn {
+	if w.conn.present() == w.turn {
 		return true
 	}
 	w.idle = 0

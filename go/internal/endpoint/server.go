@@ -272,7 +272,7 @@ func (s *Server) newConn(peer *rendezvous.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{server: s, turns: new(Turns), link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now(),
+	c := &conn{server: s, link: link.NewServer(segment, s.options.Spin, s.sleeping), peer: peer, segment: segment, file: file, started: time.Now(),
 		running: newPlaces(s.options.ConnectionConcurrency)}
 	c.link.Cancelled, c.link.Waited, c.link.Sleeping, c.link.Elsewhere, c.link.Join = c.cancelled, c.waited, c.sleeping, c.elsewhere, c.join
 	c.context, c.cancel = context.WithCancel(s.context)

@@ -51,7 +51,7 @@ func TestShutdownWaitsForAHandlerThatHasLostTheLeadership(t *testing.T) {
 		replied <- err
 	}()
 	c := s.live()[0]
-	eventually(t, "another goroutine leads", func() bool { return len(slow) == 0 && c.turns.turn.Load()%2 == 0 && c.open.Load() == 1 })
+	eventually(t, "another goroutine leads", func() bool { return len(slow) == 0 && !c.present().runs() && c.open.Load() == 1 })
 	ended := make(chan error, 1)
 	go func() { ended <- s.Shutdown(t.Context()) }()
 	select {

@@ -89,7 +89,7 @@ func (c *conn) stats(now time.Time) (ConnectionStats, bool) {
 }
 
 // leads reports whether the leader runs a call of the connection.
-func (c *conn) leads() bool { return c.turns.turn.Load()%2 == 1 && !c.aside.Load() }
+func (c *conn) leads() bool { return c.present().runs() && !c.aside.Load() }
 
 // leading returns the method that the leader runs, if that is a quick one; or nil. Others are counted by their method.
 func (c *conn) leading() *method {

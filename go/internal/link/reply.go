@@ -116,19 +116,31 @@ func (s *Server) Publish(call Call, status wire.Status, offset int64, length int
 	reply.Status = uint32(status)
 	reply.Length = uint32(length)
 	reply.Offset = uint64(offset)
+	if moved := call.Length + length; moved > wire.InlineCapacity {
+		s.moved.Add(int64(moved)) // before the leader waits for what comes after this reply, if it is the one that replies
+	}
 	failpoint.Hit(failpoint.ReplyWritten)
 	// Publishes the header and the payload to Client.Await, and takes its waiting flag in the same step.
 	before := atomic.SwapUint32(&reply.Word, wire.Word(call.generation, wire.FlagDone))
 	failpoint.Hit(failpoint.ReplyStored)
-	s.Published(call, before, length)
+	if call.notify || before&(wire.FlagWaiting|wire.FlagNotify) != 0 {
+		s.announce(call, before)
+	}
 }
 
 // Published does what is left of Publish for who has written a reply of at most wire.InlineCapacity bytes to the call's slot himself, and published it by swapping its word, which was
 // another one before.
-func (s *Server) Published(call Call, before uint32, length int) {
+func (s *Server) Published(call *Call, before uint32, length int) {
 	if moved := call.Length + length; moved > wire.InlineCapacity {
-		s.moved.Add(int64(moved)) // before the leader waits for what comes after this reply, if it is the one that replies
+		s.moved.Add(int64(moved))
 	}
+	if call.notify || before&(wire.FlagWaiting|wire.FlagNotify) != 0 {
+		s.announce(*call, before)
+	}
+}
+
+// announce wakes the caller if it sleeps, and gives notice of a reply that somebody wants notice of.
+func (s *Server) announce(call Call, before uint32) {
 	if before&wire.FlagWaiting != 0 {
 		futex.Wake(&s.segment.Reply(call.Slot).Word, 1)
 	}
