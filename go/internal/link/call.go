@@ -76,17 +76,21 @@ func (c *Client) Submit(slot int, s Submission) (woke bool) {
 	// bell comes before its load of the word: if the bell says that the server watches this slot, it will see the word.
 	atomic.StoreUint32(&c.segment.Request(slot).Word, c.prepare(slot, s))
 	failpoint.Hit(failpoint.WordStored)
-	return c.announce(slot)
+	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) { // as usual
+		c.calls[slot].roused = 0
+		return false
+	}
+	return c.rouse(slot)
 }
 
 // Submitted does what is left of Submit for a slot's holder who has published its call himself, with a request of length bytes, after having counted up its Generation.
 func (c *Client) Submitted(slot, length int) (woke bool) {
 	c.calls[slot].submitted, c.calls[slot].sent = true, int64(length)
-	return c.announce(slot)
+	return c.rouse(slot)
 }
 
-// announce has the server look at a slot whose call has been published, unless it does.
-func (c *Client) announce(slot int) (woke bool) {
+// rouse has the server look at a slot whose call has been published, unless it does, and reports whether it had to be woken.
+func (c *Client) rouse(slot int) (woke bool) {
 	call := &c.calls[slot]
 	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) || !c.Ring(wire.Group(slot)) {
 		call.roused = 0
