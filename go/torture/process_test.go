@@ -21,7 +21,7 @@ type state struct {
 func stateOf(pid int) state {
 	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	maps, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	return state{descriptors: len(entries), segments: strings.Count(string(maps), "/dev/shm/")}
+	return state{descriptors: len(entries), segments: strings.Count(string(maps), "/dev/shm/") + strings.Count(string(maps), "/memfd:nanorpc")}
 }
 
 // ownMemory returns how many bytes of memory a process has beside files and shared memory.
