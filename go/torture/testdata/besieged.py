@@ -18,16 +18,19 @@ service = nanorpc.Service("torture")
 
 @service.method(raw=True)
 def echo(request: bytes) -> bytes:
+    """Return the request."""
     return request
 
 
 @service.method(raw=True)
 def sha256(request: bytes) -> bytes:
+    """Return the digest."""
     return hashlib.sha256(request).digest()
 
 
 @service.method(raw=True)
 async def wait(request: bytes) -> bytes:
+    """Wait until the caller gives up."""
     await asyncio.sleep(1000)
     return b""
 
