@@ -22,8 +22,8 @@ enum {
 };
 
 enum {
-    MOST_AHEAD = 16, /* calls in a row: after each, others may have something for the worker */
-    TURN_SHIFT = 25,     /* of endpoint.turn, as the next one: the lower bits are the generation */
+    MOST_AHEAD = 16,      /* calls in a row: others may have something for the worker */
+    TURN_SHIFT = 25,      /* of endpoint.turn, as the next one; the lower bits are the generation */
     TURN_AHEAD = 1 << 24,
 };
 

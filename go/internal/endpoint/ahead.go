@@ -56,7 +56,7 @@ func (w *Worker) follow() {
 // noteAhead is note for the calls that have been taken ahead of the last one. From then on calls are taken otherwise.
 func (l *leader) noteAhead() {
 	c := l.conn
-	c.link.Took(l.call.Generation())
+	c.link.Took(l.call.Generation(), l.ahead.calls)
 	c.pending.add(l.ahead)
 	c.untimed += l.ahead.calls
 	l.ahead = count{}

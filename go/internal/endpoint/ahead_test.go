@@ -222,11 +222,14 @@ func leading(t *testing.T, s *pulledServer) (*thread, *caller, int) {
 	if c.slot, err = c.Acquire(link.Wait{}); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the connection is there", func() bool { return len(s.live()) == 1 })
+	conn := s.live()[0]
+	conn.watched.Store(true) // as far as the monitor knows: it relieves nobody here, however slow the test is
+	bell := &conn.segment.Doorbell().Bell
 	th := &thread{Worker: s.NewWorker()}
 	waits := make(chan error)
 	for calls := 1; calls < 1000; calls++ {
 		go func() { waits <- th.await() }()
-		bell := &s.live()[0].segment.Doorbell().Bell
 		eventually(t, "the leader watches the slot", func() bool { return atomic.LoadUint32(bell) == wire.BellPolling(c.slot) })
 		time.Sleep(time.Duration(calls) * time.Microsecond) // the thread is to wait by then, or the leader leaves the call in the queue
 		c.submit("first")
@@ -242,6 +245,33 @@ func leading(t *testing.T, s *pulledServer) (*thread, *caller, int) {
 	}
 	t.Fatal("no call can be taken ahead")
 	return nil, nil, 0
+}
+
+// Calls taken ahead count as waits that a spin has ended.
+func TestCallsTakenAheadHavePaid(t *testing.T) {
+	s := startPulledWith(t, 0, futex.Busy)
+	th, c, calls := leading(t, s)
+	conn := th.call.conn
+	before, _ := conn.link.Waits()
+	for range 3 {
+		c.submit("ahead")
+		generation, ok := th.comes()
+		if !ok || !th.take(generation) {
+			t.Fatal("the call cannot be taken ahead")
+		}
+		th.publish()
+		c.await(t, "ahead")
+	}
+	th.settle(0)
+	th.finish()
+	if paid, _ := conn.link.Waits(); paid != before+3 {
+		t.Errorf("%d waits have paid, not 3", paid-before)
+	}
+	conn.flush()
+	if counts := s.stats(t, calls+3); counts.Calls != uint64(calls+3) {
+		t.Errorf("%d calls are counted as %d", calls+3, counts.Calls)
+	}
+	s.workers.Go(func() { th.serve(new(atomic.Int64)) })
 }
 
 // Who is relieved while it runs a call that it has taken ahead answers it nevertheless, and nobody else runs it.

@@ -289,7 +289,7 @@ func (c *conn) takeOver(old turn) {
 		return
 	}
 	if generation, ok := old.taken(); ok {
-		c.link.Took(generation)
+		c.link.Took(generation, 0) // who has taken it counts what he has done
 	}
 	c.opened() // before the new leader can find that none is open
 	go c.lead()

@@ -294,8 +294,11 @@ func (s *Server) Follows(call *Call) bool {
 	return call.Slot == s.watched && s.bell == wire.BellPolling(s.watched) && s.pending == 0 && s.group >= wire.Slots && call.Length <= wire.InlineCapacity && !call.notify
 }
 
-// Took notes that the call of a generation in the slot that is watched has been taken without Next. Only the leader calls it.
-func (s *Server) Took(generation uint32) { s.taken[s.watched] = generation }
+// Took notes that the call of a generation in the slot that is watched has been taken without Next, the last of so many. Only the leader calls it.
+func (s *Server) Took(generation uint32, calls uint64) {
+	s.taken[s.watched] = generation
+	s.spinner.Paid += calls
+}
 
 // freshFrom reports whether there is a call that has not been taken in a slot of a group, or in one after it.
 func (s *Server) freshFrom(slot int) bool {
