@@ -62,9 +62,10 @@ test-compare: $(VENV)/ready ## vet, staticcheck and tests of what NanoRPC is com
 	cd go/bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 ./...
 
 .PHONY: test-race
-# Without those of the load generator that only take a minute with it, as each process spins against others.
+# Without those of the load generator that only take a minute with it, as each process spins against others; and without memory that is taken away: the detector's own code, which is C,
+# touches it as well, and a fault there ends the process.
 test-race: $(VENV)/installed ## Go tests with the race detector
-	$(GO) test -count=1 -race -skip '^Test(SeveralClients|SeveralClientsStop|ResultsMakeSense)$$' $$($(GO) list ./... | grep -v /torture)
+	$(GO) test -count=1 -race -skip '^Test(SeveralClients|SeveralClientsStop|ResultsMakeSense|ClientThatTakesTheMemoryAway)$$' $$($(GO) list ./... | grep -v /torture)
 
 # Tests of what happens at the same time: each time it happens in another order.
 CONCURRENT := Cancel|CancelReachesHandler|CloseWithCallsInFlight|ShutdownServesCallsInFlight|DeadlineAndLateReply|QuickMethodThatTurnsSlow|ContextEndsWithTheCall|Go|GoDeadlinesAndLateReplies|GoWhenTheConnectionEnds|BatchWithLittleRoomForReplies|LoansWaitForRoom|HoardedLeases|ForgottenLeasesAreFound|MaxConcurrency.*|PoolConcurrently|Collector.*|Worker.*|StuckWorkers
