@@ -130,9 +130,9 @@ class Answer(ABC):
         payload = b"" if value is None else value if type(value) is bytes else plain(value)
         view = self.reserved(len(payload))
         if isinstance(payload, Parts):
-            payload.write(view)
+            payload.write(view, self.shared.core.copy)
         else:
-            view[:] = payload
+            self.shared.core.copy(view, payload)
         self.answer(_box.REPLY, self.place, len(view))
 
     def fail(self, error: BaseException) -> None:

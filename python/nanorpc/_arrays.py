@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -16,6 +16,9 @@ from numpy.lib import format as npy
 
 from nanorpc._buffer import Parts
 from nanorpc.codec import ARRAY, HEADER, MARKER
+
+if TYPE_CHECKING:
+    from nanorpc._buffer import Buffer
 
 _FIRST_PLACE = 64  # of an array, if the MessagePack is as short as it mostly is
 _ALIGNMENT = 64
@@ -48,9 +51,10 @@ class ArrayMessage(Parts):
     def __len__(self) -> int:
         return self.nbytes
 
-    def write(self, into: memoryview) -> None:
+    def write(self, into: memoryview, copy: Callable[[memoryview, Buffer], object]) -> None:
         """Write the payload to the first :attr:`nbytes` bytes of writable memory, which is of format "B".
 
+        :param copy: copies the data of long arrays to memory as long as they.
         :raises ValueError: ``into`` is shorter than that.
         """
         if len(into) < self.nbytes:
@@ -59,8 +63,11 @@ class ArrayMessage(Parts):
         into[:end] = self._head
         for array, offset in self._parts:
             into[end:offset] = bytes(offset - end)
-            np.copyto(np.ndarray(array.shape, array.dtype, into, offset), array)
-            end = offset + array.nbytes
+            start, end = offset, offset + array.nbytes
+            if array.nbytes >= _LONG and array.flags.c_contiguous:
+                copy(into[start:end], array.reshape(-1).view(np.uint8).data)
+            else:
+                np.copyto(np.ndarray(array.shape, array.dtype, into, start), array)
 
     def __bytes__(self) -> bytes:
         pieces = [self._head]
@@ -70,6 +77,9 @@ class ArrayMessage(Parts):
             end = offset + array.nbytes
         return b"".join(pieces)
 
+
+_LONG = 4 << 20
+"""From this many bytes on, it pays to have an array copied otherwise than numpy does: see python/packaging/copy.c."""
 
 _SHORT = 4096
 """Up to this many bytes, copying a message once more costs less than dealing with its parts."""

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     if sys.version_info >= (3, 12):
         from collections.abc import Buffer as Buffer
     else:
@@ -29,8 +31,8 @@ class Parts(ABC):
         """Return its length in bytes."""
 
     @abstractmethod
-    def write(self, into: memoryview) -> None:
-        """Write it to a place of that length."""
+    def write(self, into: memoryview, copy: Callable[[memoryview, Buffer], object]) -> None:
+        """Write it to a place of that length. What is long is copied by a function, ``copy`` of the core, to memory as long as it."""
 
 
 def plain(payload: Buffer | Parts) -> memoryview | bytes | Parts:

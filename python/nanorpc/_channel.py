@@ -137,7 +137,7 @@ class Channel:
             check_fork()
         deadline = 0 if timeout is None else deadline_after(timeout)
         exchange = self._exchange  # see python/packaging/exchange.c; called by this name, as self._exchange(...) looks for a method first
-        got = exchange(method, payload, deadline)
+        got = exchange(method, payload, deadline, keep)
         if type(got) is bytes:
             if self._returning[0]:  # after the slot is idle again: who sets it looks at the idle slots then
                 self.drop_idle()
@@ -188,7 +188,7 @@ class Channel:
                 if keep and self.keepable(size):
                     kept: bytes = self.keep(entry, start, size)
                     return kept
-                reply = self.map[start : start + size]
+                reply = self.core.copied(self.map, start, size)
             if result >= STAGED or not short:
                 self.core.pycore_Recycle(self.handle, slot)
         except BaseException:
@@ -352,14 +352,15 @@ class Channel:
             start = slot * STAGE_SIZE
             return self.stage[start : start + (result & LENGTH_MASK)]
         start, length = unplace(result)
-        return self.map[start : start + length]
+        reply: bytes = self.core.copied(self.map, start, length)
+        return reply
 
     def write(self, offset: int, length: int, payload: Any) -> None:
         """Write a request where it has been reserved."""
         if isinstance(payload, Parts):
-            payload.write(memoryview(self.map)[offset : offset + length])
+            payload.write(memoryview(self.map)[offset : offset + length], self.core.copy)
         else:
-            self.map[offset : offset + length] = payload
+            self.core.copy(memoryview(self.map)[offset : offset + length], payload)
 
     def perform(self, slot: int, method: str, offset: int, length: int, deadline: int) -> int:
         """Make the call of a slot whose request has been written, and return the place of the reply. After an exception the slot is still the

@@ -6,12 +6,16 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nanorpc._buffer import flat
+from nanorpc._loader import core
 from nanorpc.errors import NanoRPCError
 from nanorpc.loan import Shape, array_on
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike
+
+    from nanorpc._buffer import Buffer
 
 
 class Request:
@@ -42,8 +46,8 @@ class Request:
 
 
 class Reply:
-    """Memory shared with the client in which the reply is written. What :meth:`view` or :meth:`array` has returned, once, is the reply when the
-    method returns; without, the reply is empty.
+    """Memory shared with the client in which the reply is written. What :meth:`view` or :meth:`array` has returned, once, or :meth:`write` been
+    given, is the reply when the method returns; without, the reply is empty.
     """
 
     __slots__ = ("_reserve", "_view")
@@ -66,6 +70,14 @@ class Reply:
             raise NanoRPCError("a reply has one view or array: the memory cannot be moved")
         self._view = self._reserve(length)
         return self._view
+
+    def write(self, payload: Buffer) -> None:
+        """Have a copy of an object with the buffer protocol be the reply. It is what copying it to :meth:`view` is, and of long payloads faster.
+
+        :raises: what :meth:`view` does; BufferError: the object is not in C order.
+        """
+        payload = flat(payload)
+        core().copy(self.view(len(payload)), payload)
 
     @property
     def written(self) -> memoryview | None:

@@ -6,6 +6,7 @@
 
 #include "common.h"
 
+#include "copy.h"
 #include "core_go.h"
 #include "exchange.h"
 
@@ -47,6 +48,23 @@ typedef struct {
     const char *payload;
 } Request;
 
+/* Exchange, but copy a long request here. */
+static int64_t
+exchange_in_core(Client *client, int64_t slot, const Request *r, int64_t within, char *copied)
+{
+    int64_t offset, to = address(copied);
+
+    if (r->length < LONG_COPY) {
+        return pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
+    }
+    offset = pycore_TryReserve(client->number, slot, r->length);
+    if (offset < 0) {
+        return UNDONE;
+    }
+    copy_bytes(client->slots.segment + offset, r->payload, r->length);
+    return pycore_ExchangeReserved(client->number, slot, r->method, offset, r->length, r->deadline, to, INLINE_CAPACITY, within);
+}
+
 /* Make a call in the core, or wait for one that has been submitted: see lock.h. Return what Exchange does; a short reply has been copied. */
 static int64_t
 in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t within, char *copied)
@@ -55,7 +73,7 @@ in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t w
     int64_t result, to = address(copied);
 
     result = submitted ? pycore_Submitted(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, within)
-                       : pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
+                       : exchange_in_core(client, slot, r, within, copied);
     if (thread == NULL && result == PENDING && has_turn(&client->turn)) {
         result = pycore_Exchanged(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, LONG_MOMENT);
         learn(&client->turn, result == PENDING);
@@ -89,15 +107,15 @@ made(Client *client, int64_t slot, const Request *r, char *copied, const char **
 }
 
 PyDoc_STRVAR(exchange_doc,
-"exchange(method, payload, deadline)\n\n"
-"Make a call in the last of the idle slots, and return the reply, if that has less than 64 KiB. The slot is idle again then. Blocks for a slice at\n"
-"most; the deadline is in ns of CLOCK_MONOTONIC, 0 for none.\n\n"
+"exchange(method, payload, deadline, keep)\n\n"
+"Make a call in the last of the idle slots, and return the reply; but one of 64 KiB or more not if that may be kept where it lies. The slot is idle\n"
+"again then. Blocks for a slice at most; the deadline is in ns of CLOCK_MONOTONIC, 0 for none.\n\n"
 "Return None where this cannot be: the payload is no bytes, the method's number is not known, no slot is idle, or there is no room for the request, now\n"
 "or ever. Nothing has been done then.\n"
 "Return the slot's entry and Exchange's result for a call that has not ended so: the entry is the caller's, who goes on.");
 
 static PyObject *
-exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadline)
+exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadline, int keep)
 {
     Client *client = client_of(common);
     Request request = {.deadline = deadline};
@@ -125,9 +143,9 @@ exchanged(PyObject *common, PyObject *method, PyObject *payload, int64_t deadlin
     result = made(client, slot, &request, copied, &at);
     if (result >> 32 == COPIED) {
         reply = bytes_at(at, result & UINT32_MAX);
-    } else if (result > 0 && (result & UINT32_MAX) < KEPT_FROM) {
+    } else if (result > 0 && (!keep || (result & UINT32_MAX) < KEPT_FROM)) {
         /* The segment stays mapped while the slot is held. */
-        reply = bytes_at(client->slots.segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
+        reply = copied_bytes(client->slots.segment + (result >> 32 << UNIT_SHIFT), result & UINT32_MAX);
         pycore_Recycle(client->number, slot);
     } else if (result == UNDONE) {
         reply = Py_NewRef(Py_None);
@@ -145,18 +163,20 @@ static PyObject *
 exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
 {
     int64_t deadline;
+    int keep;
 
-    if (!expect("exchange", given, 3) || !integer(arguments[2], &deadline)) {
+    if (!expect("exchange", given, 4) || !integer(arguments[2], &deadline)) {
         return NULL;
     }
-    return exchanged(common, arguments[0], arguments[1], deadline);
+    keep = PyObject_IsTrue(arguments[3]);
+    return keep < 0 ? NULL : exchanged(common, arguments[0], arguments[1], deadline, keep);
 }
 
 static PyMethodDef exchange_definition = {"exchange", (PyCFunction)(void (*)(void))exchange, METH_FASTCALL, exchange_doc};
 
 PyDoc_STRVAR(exchanger_doc,
 "exchanger(idle, numbers, client, segment, generations, stride)\n\n"
-"Return the function that makes calls of a client with bytes: exchange(method, payload, deadline). Numbers are those of methods; idle has tuples that\n"
+"Return the function that makes calls of a client with bytes: exchange(method, payload, deadline, keep). Numbers are those of methods; idle has tuples that\n"
 "begin with a slot, which nobody uses: those that are in it may be taken from its end, and added there, by any thread that holds the interpreter's\n"
 "lock. The segment's address is ClientAddress, that of the generations ClientGenerations, and the stride GenerationStride.");
 
@@ -261,7 +281,7 @@ call(PyObject *common, PyObject *const *arguments, Py_ssize_t given, PyObject *n
     if (given != 2 || set(common, FORKED) || !options(arguments + given, names, &keep, &deadline)) {
         return PyObject_Vectorcall(PyTuple_GET_ITEM(common, OTHERWISE), arguments, (size_t)given, names);
     }
-    got = exchanged(PyTuple_GET_ITEM(common, EXCHANGER), arguments[0], arguments[1], deadline);
+    got = exchanged(PyTuple_GET_ITEM(common, EXCHANGER), arguments[0], arguments[1], deadline, keep);
     if (got == Py_None) {
         Py_DECREF(got);
         return PyObject_Vectorcall(PyTuple_GET_ITEM(common, OTHERWISE), arguments, (size_t)given, names);

@@ -16,6 +16,7 @@ _GO = re.compile(
 )
 
 _INTEGERS = """
+extern int add_copy(PyObject *module);     /* copy.c */
 extern int add_exchange(PyObject *module); /* exchange.c */
 extern int add_hold(PyObject *module);     /* hold.c */
 extern int add_pin(PyObject *module);      /* pin.c */
@@ -42,7 +43,7 @@ _integers(const char *name, PyObject *const *arguments, Py_ssize_t given, int64_
 _MODULE = "    m = PyModule_Create(&_core_moduledef);\n"
 
 _MODULE_WITH_OURS = """    m = PyModule_Create(&_core_moduledef);
-    if (m != NULL && (add_exchange(m) < 0 || add_hold(m) < 0 || add_pin(m) < 0 || add_runner(m) < 0)) {
+    if (m != NULL && (add_copy(m) < 0 || add_exchange(m) < 0 || add_hold(m) < 0 || add_pin(m) < 0 || add_runner(m) < 0)) {
         Py_CLEAR(m);
     }
 """

@@ -10,6 +10,7 @@
 #include <structmember.h>
 
 #include "ahead.h"
+#include "copy.h"
 #include "core_go.h"
 #include "lock.h"
 #include "pin.h"
@@ -162,7 +163,7 @@ request_of(Runner *self, int copies)
     const int64_t *box = self->box;
 
     if (copies) {
-        return bytes_at(box[OFFSET] == STAGED ? self->stage : (const char *)(intptr_t)box[ADDRESS], box[LENGTH]);
+        return copied_bytes(box[OFFSET] == STAGED ? self->stage : (const char *)(intptr_t)box[ADDRESS], box[LENGTH]);
     }
     if (box[OFFSET] == STAGED) {
         self->request = view_of(bytes_at(self->stage, box[LENGTH]));
@@ -195,7 +196,7 @@ answer(Runner *self, PyObject *reply)
         }
         to = (char *)(intptr_t)box[ADDRESS];
     }
-    memcpy(to, PyBytes_AS_STRING(reply), (size_t)length);
+    copy_bytes(to, PyBytes_AS_STRING(reply), length);
     leave(self, offset, length);
 }
 

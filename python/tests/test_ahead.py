@@ -204,7 +204,7 @@ def test_what_a_client_takes_for_its_reply(word: int, status: int, length: int, 
     address, entry = ctypes.addressof(slot), (0, 0)
     idle = [entry]
     exchange = core().exchanger(idle, {"method": 5}, 0, address, address + FakeSlot.generation.offset, 0)
-    got = exchange("method", b"request", 99)
+    got = exchange("method", b"request", 99, False)
     if here:
         assert got == bytes(range(INLINE))[:length]
         assert idle == [entry]

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nanorpc._loader import core
 from nanorpc.codec import ARRAY, HEADER, MARKER, Codec, Malformed
 
 
@@ -186,11 +187,11 @@ def test_write_fills_exactly_its_bytes() -> None:
     message = Codec().encode([np.arange(1000.0), np.ones(3, "u1")])
     assert not isinstance(message, bytes)
     memory = bytearray(b"\xee" * (message.nbytes + 5))
-    message.write(memoryview(memory))
+    message.write(memoryview(memory), core().copy)
     assert memory[-5:] == b"\xee" * 5
     assert memory[:-5] == bytes(message)
     with pytest.raises(ValueError, match="memory"):
-        message.write(memoryview(bytearray(message.nbytes - 1)))
+        message.write(memoryview(bytearray(message.nbytes - 1)), core().copy)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def built() -> dict[str, list[tuple[str, str]]]:
 def test_the_stub_is_complete_and_right() -> None:
     stub = declared()
     assert stub.pop("GoPyInit") == []
-    for name in ("caller", "exchanger", "holder", "pin", "runner"):  # of objects too, which C declares in words
+    for name in ("caller", "copied", "copy", "exchanger", "holder", "pin", "runner"):  # of objects too, which C declares in words
         arguments = ", ".join(argument for argument, _ in stub.pop(name))
         assert getattr(core(), name).__doc__.startswith(f"{name}({arguments})\n")
     assert stub == built()

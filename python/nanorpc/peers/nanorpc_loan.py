@@ -37,7 +37,7 @@ def _service() -> nanorpc.Service:
 
     @service.method(raw=True)
     def mirror(request: nanorpc.Request, reply: nanorpc.Reply) -> None:
-        reply.view(len(request))[:] = request.view  # a request's memory is the client's: no reply can lie there
+        reply.write(request.view)  # a request's memory is the client's: no reply can lie there
 
     return service
 

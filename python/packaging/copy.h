@@ -1,0 +1,28 @@
+/* Copies of payloads. */
+
+#ifndef NANORPC_COPY_H
+#define NANORPC_COPY_H
+
+#include "common.h"
+
+/* From this length on, in bytes, copies are made otherwise than memcpy makes them: see copy.c. */
+enum { LONG_COPY = 4 << 20 };
+
+/* Copy bytes between places that do not overlap. */
+void copy_bytes(char *to, const char *from, int64_t length);
+
+/* Return a copy as bytes. */
+static inline PyObject *
+copied_bytes(const char *from, int64_t length)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+
+    if (bytes != NULL) {
+        copy_bytes(PyBytes_AS_STRING(bytes), from, length);
+    }
+    return bytes;
+}
+
+int add_copy(PyObject *module);
+
+#endif
