@@ -143,8 +143,8 @@ torture: $(VENV)/installed ## try to lose something for some hours: docs/reliabi
 COMPARE := build/compare
 
 .PHONY: compare
-compare: $(COMPARE)/venv/installed $(COMPARE)/peers ## measure NanoRPC beside what people would use instead: out/compare. QUICK=1 sees that all works; ARGS='--cases echo'
-	PATH="$$(dirname $(GO)):$$PATH" $(COMPARE)/venv/bin/python -m nanorpc.compare --go $(COMPARE)/peers --output out/compare $(if $(QUICK),--quick) $(ARGS)
+compare: $(COMPARE)/venv/installed $(COMPARE)/go/built ## measure NanoRPC beside what people would use instead: out/compare. QUICK=1 sees that all works; ARGS='--cases echo'
+	PATH="$$(dirname $(GO)):$$PATH" $(COMPARE)/venv/bin/python -m nanorpc.compare --go $(COMPARE)/go --output out/compare $(if $(QUICK),--quick) $(ARGS)
 
 # An environment of its own: what NanoRPC is compared with is no dependency of it. There are wheels of iceoryx2 for glibc 2.34 and later only, which no
 # requirement can say.
@@ -156,8 +156,11 @@ $(COMPARE)/venv/installed: $(VENV)/ready $(GO_SOURCES) $(PYTHON_SOURCES)
 	    echo 'compare: iceoryx2 cannot be installed here, and is left out' >&2
 	touch $@
 
-$(COMPARE)/peers: $(GO_SOURCES) $(wildcard go/bench/peers/go.*) | $(VENV)/ready
-	$(GO) build -C go/bench/peers -o $(CURDIR)/$@ .
+$(COMPARE)/go/built: $(GO_SOURCES) $(wildcard go/bench/peers/go.*) | $(VENV)/ready
+	mkdir -p $(@D)
+	$(GO) build -o $(@D) ./go/cmd/benchmark
+	$(GO) build -C go/bench/peers -o $(CURDIR)/$(@D) ./grpc ./nats
+	touch $@
 
 .PHONY: setup
 setup: $(VENV)/installed ## install everything that is needed, and the package, into ./.venv

@@ -254,6 +254,7 @@ assert set(argument) == {{"transport", "directory", "spin", "max_size", "infligh
 if argument["transport"] == "grpc":
     print(json.dumps({{"error": "no coffee"}}))
     sys.exit(1)
+assert os.path.basename(sys.argv[0]) == (argument["transport"] if argument["transport"] in ("grpc", "nats") else "benchmark"), sys.argv
 print(json.dumps({{"ready": True}}), flush=True)
 if argument["transport"] == "nats" and role == "caller":
     sys.exit(1)
@@ -275,11 +276,15 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Path:
-    path = tmp_path / "peers"
-    path.write_text(PROGRAM)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
+def programs(tmp_path: Path) -> Path:
+    """The folder of the programs."""
+    folder = tmp_path / "go"
+    folder.mkdir()
+    for name in ("benchmark", "grpc", "nats"):
+        path = folder / name
+        path.write_text(PROGRAM)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return folder
 
 
 @pytest.fixture
@@ -304,9 +309,9 @@ def lines(output: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return about, rows
 
 
-def test_results(program: Path, reported: list[tuple[Path, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results(programs: Path, reported: list[tuple[Path, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
-    assert run(output, "--go", str(program), "--contenders", "uds,Python/Multiprocessing", "--cases", "inflight,clients,rate,idle,array,typed") == 0
+    assert run(output, "--go", str(programs), "--contenders", "uds,Python/Multiprocessing", "--cases", "inflight,clients,rate,idle,array,typed") == 0
     about, rows = lines(output)
     assert {"machine", "versions", "command", "date", "rounds", "duration_s", "absent"} == set(about)
     assert {"cpu", "cpus", "kernel", "memory_bytes"} <= set(about["machine"])
@@ -330,9 +335,9 @@ def test_results(program: Path, reported: list[tuple[Path, Path]], tmp_path: Pat
     assert capsys.readouterr().out.split() == [str(output / "results.jsonl"), str(output / "report.md")]
 
 
-def test_what_clients_in_go_are_told(program: Path, reported: list[tuple[Path, Path]], tmp_path: Path) -> None:
-    assert run(tmp_path / "out", "--go", str(program), "--contenders", "go/uds", "--cases", "echo,clients,rate") == 0
-    told = [json.loads(line) for line in Path(f"{program}.log").read_text().splitlines()]
+def test_what_clients_in_go_are_told(programs: Path, reported: list[tuple[Path, Path]], tmp_path: Path) -> None:
+    assert run(tmp_path / "out", "--go", str(programs), "--contenders", "go/uds", "--cases", "echo,clients,rate") == 0
+    told = [json.loads(line) for line in (programs / "benchmark.log").read_text().splitlines()]
     assert all(one["transport"] == "uds" and one["spin"] == "adaptive" and one["server_pid"] > 0 for one in told)
     assert [one["size"] for one in told[:5]] == [64, 4096, 65536, 1 << 20, 16 << 20]
     assert {one["max_size"] for one in told[:5]} == {16 << 20}
@@ -344,10 +349,10 @@ def test_what_clients_in_go_are_told(program: Path, reported: list[tuple[Path, P
 
 
 def test_one_that_fails_does_not_stop_the_others(
-    program: Path, reported: list[tuple[Path, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    programs: Path, reported: list[tuple[Path, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "out"
-    assert run(output, "--go", str(program), "--contenders", "go/grpc,go/nats,go/uds,python/uds", "--cases", "inflight") == 1
+    assert run(output, "--go", str(programs), "--contenders", "go/grpc,go/nats,go/uds,python/uds", "--cases", "inflight") == 1
     said = capsys.readouterr().err
     assert "inflight, Go/grpc: no coffee" in said
     assert "inflight, Go/nats: its process has ended" in said
@@ -394,8 +399,8 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def test_wrong_replies_fail(program: Path, reported: list[tuple[Path, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path / "out", "--go", str(program), "--contenders", "tcp", "--cases", "inflight") == 1
+def test_wrong_replies_fail(programs: Path, reported: list[tuple[Path, Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "out", "--go", str(programs), "--contenders", "tcp", "--cases", "inflight") == 1
     assert "inflight, Go/tcp: 2 replies were wrong" in capsys.readouterr().err
 
 
@@ -406,7 +411,7 @@ def test_what_is_not_there_is_left_out(
     output = tmp_path / "out"
     assert run(output, "--contenders", "uds,pyzmq", "--cases", "inflight") == 0
     said = capsys.readouterr().err
-    assert "Go/uds is left out: no program has been given" in said
+    assert "Go/uds is left out: no folder has been given" in said
     assert "Python/pyzmq is left out: not all of it is installed: zmq" in said
     about, rows = lines(output)
     assert [(one["case"], one["language"], one["contender"]) for one in about["absent"]] == [
@@ -414,6 +419,8 @@ def test_what_is_not_there_is_left_out(
         ("inflight", "Python", "pyzmq"),
     ]
     assert [one["contender"] for one in rows] == ["uds"]
+    assert run(output, "--go", str(tmp_path), "--contenders", "go/nats", "--cases", "inflight") == 1
+    assert f"Go/nats is left out: there is no program {tmp_path}/nats" in capsys.readouterr().err
     assert run(output, "--contenders", "pyzmq") == 1
     assert "nothing has been measured" in capsys.readouterr().err
 
@@ -424,7 +431,7 @@ def test_what_is_not_there_is_left_out(
         (["--cases", "echo,unheard"], "“unheard” is no case: there are echo, inflight"),
         (["--contenders", "uds,unheard"], "“unheard” is no contender: there are Go/limit"),
         (["--contenders", "go/pyzmq"], "“go/pyzmq” is no contender"),
-        (["--go", "/nonexistent"], "there is no program /nonexistent"),
+        (["--go", "/nonexistent"], "there is no folder /nonexistent"),
     ],
 )
 def test_mistakes(arguments: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -467,7 +474,7 @@ def test_the_thread_that_computes_has_its_own_cpu_time() -> None:
 def test_who_takes_part() -> None:
     for entrant in ENTRANTS:
         for case in CASES.values():
-            contenders = entrant.contenders(case, "/program")
+            contenders = entrant.contenders(case, "/programs")
             assert all(contender.language == entrant.language for contender in contenders)
             out = case.name in entrant.absent or (entrant.language == "Go" and case.python_only)
             assert len(contenders) == (0 if out else len(case.rates))

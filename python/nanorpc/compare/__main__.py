@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         cases, entrants = choose_cases(options.cases), choose_entrants(options.contenders)
-        if options.go and not Path(options.go).is_file():
-            raise ValueError(f"there is no program {options.go}")
+        if options.go and not Path(options.go).is_dir():
+            raise ValueError(f"there is no folder {options.go}: --go takes the one with the programs in Go, which make compare builds")
     except ValueError as error:
         print(f"nanorpc.compare: {error}", file=sys.stderr)
         return 2
@@ -139,12 +139,14 @@ def _write(file: TextIO, line: dict[str, Any]) -> None:
     file.flush()
 
 
-def _there(cases: Sequence[Case], entrants: Sequence[Entrant], program: str) -> tuple[list[Entrant], list[dict[str, str]]]:
+def _there(cases: Sequence[Case], entrants: Sequence[Entrant], programs: str) -> tuple[list[Entrant], list[dict[str, str]]]:
     """Return who can be measured here, and why not the others, for each case."""
     there, missing = [], []
     for entrant in entrants:
-        if entrant.language == GO and not program:
-            reason = "no program has been given that has it: --go PATH"
+        if entrant.language == GO and not programs:
+            reason = "no folder has been given with its program: --go DIR"
+        elif entrant.language == GO and not Path(entrant.path(programs)).is_file():
+            reason = f"there is no program {entrant.path(programs)}"
         elif not Contender("", entrant.name, "", needs=entrant.needs).installed():
             reason = f"not all of it is installed: {entrant.needs}"
         else:
@@ -177,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.partition(": ")[2] if __doc__ else None,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=COLUMNS),
     )
-    parser.add_argument("--go", default="", metavar="PATH", help="the program that has the contenders in Go; they are left out without")
+    parser.add_argument("--go", default="", metavar="DIR", help="the folder with the programs of the contenders in Go, which are left out without")
     parser.add_argument(
         "--output", type=Path, default=Path("out/compare"), metavar="DIR", help="where results.jsonl and the report go (default: out/compare)"
     )

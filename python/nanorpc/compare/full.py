@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from nanorpc.compare.contenders import BATCH, GO, IDLE, PEER, PYTHON, Contender
@@ -68,14 +69,20 @@ class Entrant:
     """Cases that have other modules."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Cases that it takes no part in, and why."""
+    program: str = ""
+    """The name of its program, in Go."""
 
     @property
     def title(self) -> str:
         """What identifies it."""
         return f"{self.language}/{self.name}"
 
-    def contenders(self, case: Case, program: str) -> list[Contender]:
-        """Return it as it takes part in a case, at each rate: not at all, perhaps. ``program`` has the transports in Go."""
+    def path(self, programs: str) -> str:
+        """Return where its program is in the folder of those in Go; nothing if it has none."""
+        return str(Path(programs) / self.program) if self.program else ""
+
+    def contenders(self, case: Case, programs: str) -> list[Contender]:
+        """Return it as it takes part in a case, at each rate: not at all, perhaps. ``programs`` is the folder of those in Go."""
         if case.name in self.absent or (self.language == GO and case.python_only):
             return []
         return [
@@ -91,7 +98,7 @@ class Entrant:
                 clients=case.clients,
                 rate=rate,
                 computing=case.computing,
-                program=program if self.language == GO else "",
+                program=self.path(programs),
                 polls=self.polls,
             )
             for rate in case.rates
@@ -104,8 +111,8 @@ _BATCHES = MappingProxyType({"inflight": "batches", "array": "mirror"})
 _ICEORYX = MappingProxyType({"typed": "its types are memory layouts of messages: it has no methods with arguments"})
 
 
-def _go(name: str, polls: bool = False, absent: Mapping[str, str] = MappingProxyType({})) -> Entrant:
-    return Entrant(GO, name, transport=name, polls=polls, absent=absent)
+def _go(name: str, polls: bool = False, absent: Mapping[str, str] = MappingProxyType({}), program: str = "benchmark") -> Entrant:
+    return Entrant(GO, name, transport=name, polls=polls, absent=absent, program=program)
 
 
 _SPINS = MappingProxyType({IDLE: "it is the floor of times: it spins all the time"})
@@ -117,8 +124,8 @@ ENTRANTS = (
     _go("nanorpc-loan"),
     _go("uds"),
     _go("tcp"),
-    _go("grpc"),
-    _go("nats"),
+    _go("grpc", program="grpc"),
+    _go("nats", program="nats"),
     Entrant(
         PYTHON, "nanorpc-go", "nanorpc_go", "nanorpc", loops=_BATCHES, absent={"typed": "its server is the benchmark's in Go, which has bytes only"}
     ),

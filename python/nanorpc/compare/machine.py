@@ -31,9 +31,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions(entrants: Sequence[Entrant], program: str) -> dict[str, str]:
-    """Return the versions of NanoRPC, of the languages, and of what the entrants need. Those in Go are known where there is a go command."""
-    found = {"nanorpc": version("nanorpc"), "python": platform.python_version(), **_in_go(program)}
+def versions(entrants: Sequence[Entrant], programs: str) -> dict[str, str]:
+    """Return the versions of NanoRPC, of the languages, and of what the entrants need. Those in Go are in a folder
+    of programs; they are known where there is a go command.
+    """
+    found = {"nanorpc": version("nanorpc"), "python": platform.python_version()}
+    for program in dict.fromkeys(entrant.path(programs) for entrant in entrants if entrant.program):
+        found |= _in_go(program)
     for name in dict.fromkeys(entrant.distribution for entrant in entrants if entrant.distribution):
         try:
             found[name] = version(name)
@@ -44,7 +48,7 @@ def versions(entrants: Sequence[Entrant], program: str) -> dict[str, str]:
 
 def _in_go(program: str) -> dict[str, str]:
     go = shutil.which("go")
-    if not program or not go:
+    if not go:
         return {}
     done = subprocess.run([go, "version", "-m", program], capture_output=True, text=True, check=False)
     found = dict(re.findall(r"^\tdep\t(\S+)\t(\S+)", done.stdout, re.MULTILINE))

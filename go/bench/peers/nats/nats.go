@@ -23,6 +23,9 @@ const (
 // responder share a process, in which they are connected without a socket: where the NATS server runs by itself, as it usually does, a call
 // takes two more hops.
 //
+// The callers have the server's package in them as well, and with it the clock by which that reads its CPU time every second: what an idle one takes is that, and a program with the client
+// alone would not.
+//
 // What is left as it is by default: requests of all callers share an inbox, and what they send is flushed as soon as the writer comes to it. Several connections, and several responders in a queue group, raise the throughput of many callers
 // where there are many CPUs.
 type natsTransport struct{}
