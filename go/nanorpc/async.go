@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
@@ -85,7 +86,7 @@ func (c *Call) submit(ctx context.Context, wait link.Wait, s *session, slot int,
 		c.finish(nil, err)
 		return
 	}
-	copy(l.Bytes(offset, len(request)), request)
+	bulk.Copy(l.Bytes(offset, len(request)), request)
 	c.mu.Lock()
 	c.from, c.slot = s, slot
 	s.async.calls[slot].Store(c)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
@@ -123,7 +124,7 @@ func (b *Batch) some(wait link.Wait, calls []batchCall) int {
 		if offset == 0 {
 			break
 		}
-		copy(l.Bytes(offset, len(c.request)), c.request)
+		bulk.Copy(l.Bytes(offset, len(c.request)), c.request)
 		l.Publish(slot, link.Submission{Method: c.method, Offset: offset, Length: len(c.request), Deadline: wait.Deadline})
 		c.slot, c.open, c.err = slot, true, nil
 		groups |= wire.Group(slot)
@@ -224,7 +225,7 @@ func (b *Batch) finish(wait link.Wait, c *batchCall) {
 	payload := l.Bytes(reply.Offset, reply.Length)
 	if reply.Status == wire.StatusOK {
 		c.from = len(b.reply)
-		b.reply = append(b.reply, payload...)
+		b.reply = bulk.Append(b.reply, payload)
 		c.to = len(b.reply)
 	} else {
 		c.err = statusError(reply.Status, c.name, string(payload))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
@@ -80,12 +81,12 @@ func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, r
 		return buffer, err
 	}
 	l := s.endpoint
-	copy(l.Bytes(offset, len(request)), request)
+	bulk.Copy(l.Bytes(offset, len(request)), request)
 	reply, err := s.exchange(wait, method, slot, offset, len(request))
 	if err != nil {
 		return buffer, err
 	}
-	buffer = append(buffer, l.Bytes(reply.Offset, reply.Length)...)
+	buffer = bulk.Append(buffer, l.Bytes(reply.Offset, reply.Length))
 	l.Release(slot)
 	return buffer, nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 
+	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
@@ -213,7 +214,7 @@ func (c *Client) CallLease(ctx context.Context, method string, request []byte) (
 	if err != nil {
 		return Lease{}, err
 	}
-	copy(s.endpoint.Bytes(offset, len(request)), request)
+	bulk.Copy(s.endpoint.Bytes(offset, len(request)), request)
 	reply, err := s.exchange(wait, method, slot, offset, len(request))
 	if err != nil {
 		return Lease{}, err

@@ -1,6 +1,7 @@
 package pycore
 
 import (
+	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/failpoint"
 	"nanorpc/go/internal/wire"
 )
@@ -18,27 +19,14 @@ func Exchange(id, slot, method, request, length, deadline, reply, room, within i
 	if !ok {
 		return 0
 	}
-	copy(c.Bytes(offset, int(length)), octets(request, length))
-	return c.exchange(slot, method, offset, length, deadline, octets(reply, room), within)
-}
-
-// ExchangeReserved is Exchange for a request that has been written where TryReserve has said.
-func ExchangeReserved(id, slot, method, offset, length, deadline, reply, room, within int64) int64 {
-	c, ok := holder(id, slot)
-	if !ok || !fits(c, int(slot), offset, length) || reply == 0 || room < wire.InlineCapacity || within < 0 {
-		return -statusInvalidHandle
-	}
-	return c.exchange(slot, method, offset, length, deadline, octets(reply, room), within)
-}
-
-func (c *client) exchange(slot, method, offset, length, deadline int64, short []byte, within int64) int64 {
+	bulk.Copy(c.Bytes(offset, int(length)), octets(request, length))
 	if _, refused := c.publish(int(slot), method, offset, length, deadline); refused != 0 {
 		return refused
 	}
 	if within != 0 && !c.awaitSoon(slot, within, false) {
 		return -statusPending
 	}
-	return c.exchanged(int(slot), length, deadline, short)
+	return c.exchanged(int(slot), length, deadline, octets(reply, room))
 }
 
 // Submitted is Exchange for a call that a function in C has submitted itself, in a slot whose generation it has counted up: see ClientGenerations.

@@ -5,10 +5,10 @@
 
 #include "common.h"
 
-/* From this length on, in bytes, copies are made otherwise than memcpy makes them: see copy.c. */
+/* From this length on, in bytes, copies are left to Go, which makes them otherwise than memcpy: bulk.Long, see go/internal/bulk. */
 enum { LONG_COPY = 4 << 20 };
 
-/* Copy bytes between places that do not overlap. */
+/* Copy bytes between places that do not overlap. It does not need the interpreter's lock. */
 void copy_bytes(char *to, const char *from, int64_t length);
 
 /* Return a copy as bytes. */

@@ -48,23 +48,6 @@ typedef struct {
     const char *payload;
 } Request;
 
-/* Exchange, but copy a long request here. */
-static int64_t
-exchange_in_core(Client *client, int64_t slot, const Request *r, int64_t within, char *copied)
-{
-    int64_t offset, to = address(copied);
-
-    if (r->length < LONG_COPY) {
-        return pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
-    }
-    offset = pycore_TryReserve(client->number, slot, r->length);
-    if (offset < 0) {
-        return UNDONE;
-    }
-    copy_bytes(client->slots.segment + offset, r->payload, r->length);
-    return pycore_ExchangeReserved(client->number, slot, r->method, offset, r->length, r->deadline, to, INLINE_CAPACITY, within);
-}
-
 /* Make a call in the core, or wait for one that has been submitted: see lock.h. Return what Exchange does; a short reply has been copied. */
 static int64_t
 in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t within, char *copied)
@@ -73,7 +56,7 @@ in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t w
     int64_t result, to = address(copied);
 
     result = submitted ? pycore_Submitted(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, within)
-                       : exchange_in_core(client, slot, r, within, copied);
+                       : pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
     if (thread == NULL && result == PENDING && has_turn(&client->turn)) {
         result = pycore_Exchanged(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, LONG_MOMENT);
         learn(&client->turn, result == PENDING);

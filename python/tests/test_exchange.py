@@ -452,9 +452,6 @@ def test_numbers_that_are_none(client: nanorpc.Client) -> None:
         (address, 0, address, INLINE - 1),
     ):
         assert core().pycore_Exchange(handle, 0, 1, request, length, 0, reply, room, 0) == -15
-        assert core().pycore_ExchangeReserved(handle, 0, 1, 0, length, 0, reply, room, 0) == -15
-    for offset, length in ((0, 300), (1 << 20, 300), (0, 1 << 40), (0, 1)):  # nothing has been reserved there
-        assert core().pycore_ExchangeReserved(handle, 0, 1, offset, length, 0, address, INLINE, 0) == -15
 
 
 def test_wrong_use_of_runner() -> None:

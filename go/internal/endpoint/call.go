@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/shm"
@@ -157,12 +158,12 @@ func (c *Call) Reply(payload []byte) {
 }
 
 // write copies a reply to its place.
-func write[T string | []byte](c *Call, offset int64, reply T) {
+func write(c *Call, offset int64, reply []byte) {
 	place := c.conn.link.Bytes(offset, len(reply))
 	if c.detached { // anywhere: see shm.PanicOnFault
-		shm.Try(func() { copy(place, reply) })
+		shm.Try(func() { bulk.Copy(place, reply) })
 	} else {
-		copy(place, reply)
+		bulk.Copy(place, reply)
 	}
 }
 
@@ -199,7 +200,7 @@ func (c *Call) fail(status wire.Status, text string) {
 	if err != nil { // no room for all of it
 		offset, text = c.Inline(), text[:wire.InlineCapacity]
 	}
-	write(c, offset, text)
+	write(c, offset, []byte(text))
 	c.Publish(status, offset, len(text))
 }
 
