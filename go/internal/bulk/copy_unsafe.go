@@ -14,6 +14,21 @@ const (
 
 // Copy is the builtin copy of bytes.
 func Copy(to, from []byte) int {
+	if len(from) < Long { // inlined
+		return copy(to, from)
+	}
+	return copyLong(to, from)
+}
+
+// Append is the builtin append of bytes.
+func Append(to, from []byte) []byte {
+	if len(from) < Long {
+		return append(to, from...)
+	}
+	return appendLong(to, from)
+}
+
+func copyLong(to, from []byte) int {
 	n := min(len(to), len(from))
 	if n < Long || !pastCaches || overlap(to[:n], from[:n]) {
 		return copy(to, from)
@@ -29,13 +44,12 @@ func Copy(to, from []byte) int {
 	return n
 }
 
-// Append is the builtin append of bytes.
-func Append(to, from []byte) []byte {
+func appendLong(to, from []byte) []byte {
 	end := len(to) + len(from)
 	if end > cap(to) {
 		return append(to, from...) // to memory that is new, and is not cleared before
 	}
-	Copy(to[len(to):end], from)
+	copyLong(to[len(to):end], from)
 	return to[:end]
 }
 
