@@ -15,8 +15,12 @@ void copy_bytes(char *to, const char *from, int64_t length);
 static inline PyObject *
 copied_bytes(const char *from, int64_t length)
 {
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    PyObject *bytes;
 
+    if (length < LONG_COPY) {
+        return bytes_at(from, length);
+    }
+    bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
     if (bytes != NULL) {
         copy_bytes(PyBytes_AS_STRING(bytes), from, length);
     }

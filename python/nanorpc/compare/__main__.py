@@ -121,7 +121,7 @@ class _Run:
     def _seconds(self, contender: Contender) -> float:
         """Estimate how long a turn of a contender takes."""
         starts = 0.0 if contender.stays else _STARTS * (1 + contender.clients)
-        return starts + self._duration * (4 if contender.case == IDLE else 2.5 if contender.clients > 1 else 1.5)
+        return starts + self._duration * contender.patience * (1 if contender.case == IDLE else 2.5 if contender.clients > 1 else 1.5)
 
     def _show(self, text: str) -> None:
         contender = self._comparison.turn
@@ -188,7 +188,8 @@ def _parser() -> argparse.ArgumentParser:
         "--contenders", type=names, default=[], metavar="A,B", help="as in nanorpc,go/uds,python/uds: see --list (default: all that are there)"
     )
     parser.add_argument("--rounds", type=count, metavar="N", help="in each, all contenders take turns (default: 5)")
-    parser.add_argument("--duration", type=positive, metavar="SECONDS", help="for each contender, size and round (default: 0.5)")
+    longer = "3 times as long at 1,000 calls/s, 4 times without calls"
+    parser.add_argument("--duration", type=positive, metavar="SECONDS", help=f"for each contender, size and round; {longer} (default: 0.5)")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 0.1 s, to see that all works")
     parser.add_argument("--list", action="store_true", help="list the cases, and who takes part in which")
     return parser

@@ -26,6 +26,9 @@ GO, PYTHON = "Go", "Python"
 IDLE = "idle"
 """The case in which clients are connected, and do not call."""
 
+RARE = 1000
+"""A rate, in calls a second, at which there are few calls in a round."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -65,6 +68,13 @@ class Contender:
     def stays(self) -> bool:
         """Whether its processes stay from one of its turns to the next: unless they disturb others, or are many."""
         return not self.polls and self.clients == 1
+
+    @property
+    def patience(self) -> int:
+        """How many durations a round of it lasts: more where so little CPU time is used that it takes a while to be seen, or calls are so few that
+        what else the machine does for a moment would be all of it.
+        """
+        return 4 if self.case == IDLE else 3 if 0 < self.rate <= RARE else 1
 
     def installed(self) -> bool:
         """Whether what it needs is there. Imports nothing of that."""

@@ -24,7 +24,6 @@ _TOLD = 1.0  # s, in which all of several clients have their command, and after 
 _LINGER = 0.2  # s; clients end their measured part one after the other, by as much as their last calls take
 _ONCE = 0.001  # s, of calls before clients are idle
 _SETTLE = 0.5  # s, for what a library does after its last call
-_IDLE = 4  # of a round's durations: some use so little CPU time that it takes a while to be seen
 
 
 @contextmanager
@@ -48,6 +47,7 @@ def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> I
         server_pid = server.pid if server else 0
 
         def measure(size: int, duration: float) -> Figures:
+            duration *= contender.patience
             command = {"size": size, "duration": duration, "rate": contender.rate, "server_pid": server_pid}
             if contender.computing:
                 command["computing"] = True
@@ -63,7 +63,7 @@ def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> I
             _sleep(_SETTLE, stopped)
             pids = [client.pid for client in clients]
             start, server_start, clients_start = time.monotonic_ns(), _cpu_of([server_pid]), _cpu_of(pids)
-            _sleep(duration * _IDLE, stopped)
+            _sleep(duration * contender.patience, stopped)
             taken = time.monotonic_ns() - start
             return {"server_cpu_share": (_cpu_of([server_pid]) - server_start) / taken, "clients_cpu_share": (_cpu_of(pids) - clients_start) / taken}
 
