@@ -73,8 +73,9 @@ class Reply:
 
     def write(self, payload: Buffer) -> None:
         """Have a copy of an object with the buffer protocol be the reply. It is what copying it to :meth:`view` is, and of long payloads faster.
+        Blocks as that does, and raises the same, and:
 
-        :raises: what :meth:`view` does; BufferError: the object is not in C order.
+        :raises TypeError: the object is not in C order.
         """
         payload = flat(payload)
         core().copy(self.view(len(payload)), payload)

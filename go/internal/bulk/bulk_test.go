@@ -67,22 +67,6 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// Whatever this processor is taken for, the other way to copy must be tried as well.
-func TestStorePages(t *testing.T) {
-	if !pastCaches {
-		t.Skip("not on this processor")
-	}
-	for _, length := range []int{0, group, 3 * group} {
-		to, from := aligned(length), content(length)
-		if storePages(to, from); !bytes.Equal(to, from) {
-			t.Errorf("%d bytes differ", length)
-		}
-	}
-}
-
-// aligned returns memory that begins with a line: of a page, as what is so long does.
-func aligned(length int) []byte { return make([]byte, max(length, group))[:length] }
-
 func BenchmarkCopy(b *testing.B) {
 	const length = 16 << 20
 	from, to := content(length), make([]byte, length)

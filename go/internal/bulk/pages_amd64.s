@@ -2,7 +2,7 @@
 
 #define PAGE 4096
 
-// AHEAD asks for the four lines after the next four of a page, to be read once.
+// AHEAD asks for the four lines after the next four of a page.
 #define AHEAD(page) \
 	PREFETCHT2 (page*PAGE+256)(SI) \
 	PREFETCHT2 (page*PAGE+320)(SI) \
