@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from nanorpc.commands.options import count, names, positive
 from nanorpc.commands.progress import Progress
 from nanorpc.commands.table import COLUMNS, texts
-from nanorpc.compare.contenders import GO, IDLE, Contender
+from nanorpc.compare.contenders import GO, IDLE, LONGER, Contender
 from nanorpc.compare.full import CASES, Case, Entrant, choose_cases, choose_entrants
 from nanorpc.compare.machine import machine, versions
 from nanorpc.compare.rows import row
@@ -188,8 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         "--contenders", type=names, default=[], metavar="A,B", help="as in nanorpc,go/uds,python/uds: see --list (default: all that are there)"
     )
     parser.add_argument("--rounds", type=count, metavar="N", help="in each, all contenders take turns (default: 5)")
-    longer = "3 times as long at 1,000 calls/s, 4 times without calls"
-    parser.add_argument("--duration", type=positive, metavar="SECONDS", help=f"for each contender, size and round; {longer} (default: 0.5)")
+    parser.add_argument("--duration", type=positive, metavar="SECONDS", help=f"for each contender, size and round; {LONGER} (default: 0.5)")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 0.1 s, to see that all works")
     parser.add_argument("--list", action="store_true", help="list the cases, and who takes part in which")
     return parser

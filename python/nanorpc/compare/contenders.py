@@ -29,6 +29,11 @@ IDLE = "idle"
 RARE = 1000
 """A rate, in calls a second, at which there are few calls in a round."""
 
+_RARE_PATIENCE, _IDLE_PATIENCE = 3, 4
+
+LONGER = f"{_RARE_PATIENCE} times as long at {RARE:,} calls/s, {_IDLE_PATIENCE} times without calls"
+"""What :attr:`Contender.patience` comes to."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -74,7 +79,7 @@ class Contender:
         """How many durations a round of it lasts: more where so little CPU time is used that it takes a while to be seen, or calls are so few that
         what else the machine does for a moment would be all of it.
         """
-        return 4 if self.case == IDLE else 3 if 0 < self.rate <= RARE else 1
+        return _IDLE_PATIENCE if self.case == IDLE else _RARE_PATIENCE if 0 < self.rate <= RARE else 1
 
     def installed(self) -> bool:
         """Whether what it needs is there. Imports nothing of that."""

@@ -47,7 +47,6 @@ def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> I
         server_pid = server.pid if server else 0
 
         def measure(size: int, duration: float) -> Figures:
-            duration *= contender.patience
             command = {"size": size, "duration": duration, "rate": contender.rate, "server_pid": server_pid}
             if contender.computing:
                 command["computing"] = True
@@ -63,7 +62,7 @@ def pair(contender: Contender, max_size: int, stopped: Event | None = None) -> I
             _sleep(_SETTLE, stopped)
             pids = [client.pid for client in clients]
             start, server_start, clients_start = time.monotonic_ns(), _cpu_of([server_pid]), _cpu_of(pids)
-            _sleep(duration * contender.patience, stopped)
+            _sleep(duration, stopped)
             taken = time.monotonic_ns() - start
             return {"server_cpu_share": (_cpu_of([server_pid]) - server_start) / taken, "clients_cpu_share": (_cpu_of(pids) - clients_start) / taken}
 

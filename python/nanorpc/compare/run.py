@@ -22,7 +22,7 @@ class Plan:
     sizes: Sequence[int] = ()
     """Payload sizes in bytes; the case's own if there are none. Contenders may have others."""
     duration: float = 0.3
-    """Seconds for each contender, size and round."""
+    """Seconds for each contender, size and round, but for those with more patience."""
     rounds: int = 5
 
 
@@ -70,7 +70,7 @@ class Comparison:
                     self._progress(f"{contender.case}, round {round_ + 1} of {self._plan.rounds}: {contender.name}, {size_text(size)}")
                     with self._failing(contender, running), ExitStack() as turn:
                         measure = running[contender] or self._started(contender, size, turn)
-                        row.rounds.append(measure(size, self._plan.duration))
+                        row.rounds.append(measure(size, self._plan.duration * contender.patience))
 
     def _place(self, size: int) -> int:
         """Return where a size comes: those of the plan as they are given."""

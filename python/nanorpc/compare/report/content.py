@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nanorpc.compare.contenders import LONGER
 from nanorpc.compare.report.bars import Bar, bars, behind_at_p99
 from nanorpc.compare.report.document import About, Block, Bullets, Command, Heading, Line, Paragraph, Picture, Table
 from nanorpc.compare.report.plots import PLOTS
@@ -58,8 +59,7 @@ def _about(comparison: Comparison) -> Iterator[Block]:
         lines.append(("versions", ", ".join(f"{name} {version}" for name, version in (about.get("versions") or {}).items())))
         lines.append(("measured", str(about.get("date", ""))))
         if "rounds" in about and "duration_s" in about:
-            longer = "3 times as long at 1,000 calls/s, 4 times without calls"
-            lines.append(("rounds", f"{about['rounds']} of {about['duration_s']:g} s for each contender, case and size; {longer}"))
+            lines.append(("rounds", f"{about['rounds']} of {about['duration_s']:g} s for each contender, case and size; {LONGER}"))
         yield About([(name, value) for name, value in lines if value])
         if command := about.get("command"):
             yield Command(str(command))
