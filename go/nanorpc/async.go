@@ -93,7 +93,7 @@ func (c *Call) submit(ctx context.Context, wait link.Wait, s *session, slot int,
 	if ctx.Done() != nil {
 		c.stop = context.AfterFunc(ctx, func() { c.cancel(ctx.Err()) })
 	}
-	if !l.Submit(slot, link.Submission{Method: wire.MethodID(c.method), Offset: offset, Length: len(request), Deadline: wait.Deadline, Notify: true}) {
+	if !l.Submit(slot, link.Submission{Method: wire.MethodID(c.method), Length: len(request), Deadline: wait.Deadline, Notify: true}) {
 		l.Hurry()
 	}
 	c.mu.Unlock()

@@ -125,7 +125,7 @@ func (b *Batch) some(wait link.Wait, calls []batchCall) int {
 			break
 		}
 		bulk.Copy(l.Bytes(offset, len(c.request)), c.request)
-		l.Publish(slot, link.Submission{Method: c.method, Offset: offset, Length: len(c.request), Deadline: wait.Deadline})
+		l.Publish(slot, link.Submission{Method: c.method, Length: len(c.request), Deadline: wait.Deadline})
 		c.slot, c.open, c.err = slot, true, nil
 		groups |= wire.Group(slot)
 	}

@@ -10,6 +10,7 @@ import (
 	"nanorpc/go/internal/endpoint"
 	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
+	"nanorpc/go/internal/wire"
 )
 
 // Client is a connection to a server, or, with WithReconnect, one after the other. Its methods are safe for concurrent use, and 256 calls of a client can be in flight; more wait their turn.
@@ -72,23 +73,42 @@ func (c *Client) Call(ctx context.Context, method string, request []byte) ([]byt
 // AppendCall is Call, but appends the reply to a buffer and returns that: no allocation where the buffer has room.
 // When it returns an error the buffer is as before.
 func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, request []byte) ([]byte, error) {
-	wait, err := waitFor(ctx)
+	var wait link.Wait
+	var err error
+	if ctx.Done() != nil { // as in waitFor, but that takes 30 ns of a call's 600 to say so
+		if wait, err = waitFor(ctx); err != nil {
+			return buffer, err
+		}
+	}
+	s := c.current.Load()
+	slot, sent := s.endpoint.TrySend(wire.MethodID(method), request, wait.Deadline)
+	if sent {
+		if reply, ok := s.endpoint.TryReceive(slot); ok {
+			buffer = append(buffer, reply...)
+			s.endpoint.Release(slot)
+			return buffer, nil
+		}
+	} else if s, slot, err = c.send(wait, method, request); err != nil {
+		return buffer, err
+	}
+	reply, err := s.await(wait, method, slot)
 	if err != nil {
 		return buffer, err
 	}
+	buffer = bulk.Append(buffer, s.endpoint.Bytes(reply.Offset, reply.Length))
+	s.endpoint.Release(slot)
+	return buffer, nil
+}
+
+// send submits a call with a copy of the request.
+func (c *Client) send(wait link.Wait, method string, request []byte) (*session, int, error) {
 	s, slot, offset, err := c.reserve(wait, len(request))
 	if err != nil {
-		return buffer, err
+		return nil, 0, err
 	}
-	l := s.endpoint
-	bulk.Copy(l.Bytes(offset, len(request)), request)
-	reply, err := s.exchange(wait, method, slot, offset, len(request))
-	if err != nil {
-		return buffer, err
-	}
-	buffer = bulk.Append(buffer, l.Bytes(reply.Offset, reply.Length))
-	l.Release(slot)
-	return buffer, nil
+	bulk.Copy(s.endpoint.Bytes(offset, len(request)), request)
+	s.submit(wait, method, slot, len(request))
+	return s, slot, nil
 }
 
 // giveUp gives back the slot of a call of which Await has returned err, and returns the public error.

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 
-	"nanorpc/go/internal/bulk"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/wire"
 )
@@ -193,7 +192,8 @@ func (l Loan) Call(ctx context.Context, method string) (Lease, error) {
 		l.Release()
 		return Lease{}, err
 	}
-	reply, err := v.session.exchange(wait, method, v.slot, v.offset, v.length)
+	v.session.submit(wait, method, v.slot, v.length)
+	reply, err := v.session.await(wait, method, v.slot)
 	if err != nil {
 		l.put()
 		return Lease{}, err
@@ -210,22 +210,25 @@ func (c *Client) CallLease(ctx context.Context, method string, request []byte) (
 	if err != nil {
 		return Lease{}, err
 	}
-	s, slot, offset, err := c.reserve(wait, len(request))
+	s, slot, err := c.send(wait, method, request)
 	if err != nil {
 		return Lease{}, err
 	}
-	bulk.Copy(s.endpoint.Bytes(offset, len(request)), request)
-	reply, err := s.exchange(wait, method, slot, offset, len(request))
+	reply, err := s.await(wait, method, slot)
 	if err != nil {
 		return Lease{}, err
 	}
 	return Lease{s.holders.get(s, slot, reply.Offset, reply.Length)}, nil
 }
 
-// exchange makes the call of a slot. After an error the slot has been given back.
-func (s *session) exchange(wait link.Wait, method string, slot int, offset int64, length int) (link.Reply, error) {
+// submit submits the call of a slot, of which the request is in its place.
+func (s *session) submit(wait link.Wait, method string, slot, length int) {
+	s.endpoint.Submit(slot, link.Submission{Method: wire.MethodID(method), Length: length, Deadline: wait.Deadline})
+}
+
+// await waits for the reply to the call of a slot. After an error the slot has been given back.
+func (s *session) await(wait link.Wait, method string, slot int) (link.Reply, error) {
 	l := s.endpoint
-	l.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: offset, Length: length, Deadline: wait.Deadline})
 	reply, err := l.Await(slot, wait)
 	if err != nil {
 		return reply, s.giveUp(slot, err)

@@ -80,7 +80,7 @@ func BatchSubmit(id, address, n, deadline, requests, requestsLength int64) int64
 			copy(c.Bytes(offset, length), shorts[:length])
 			shorts = shorts[length:]
 		}
-		c.Publish(slot, link.Submission{Method: uint64(b.methods[i]), Offset: offset, Length: length, Deadline: deadline})
+		c.Publish(slot, link.Submission{Method: uint64(b.methods[i]), Length: length, Deadline: deadline})
 		b.results[i] = 0
 		groups |= wire.Group(slot)
 	}

@@ -53,18 +53,17 @@ func StageSize() int64 { return wire.Slots * stageSize }
 // staged returns a slot's part of the stage.
 func (c *client) staged(slot int) []byte { return c.stage[slot*stageSize:][:wire.InlineCapacity] }
 
-// request returns where a request lies as Python says: at an offset that Reserve has returned; or 0, for one that is on the stage and is copied to its slot. It reports
-// false for what cannot be.
-func (c *client) request(slot int, offset, length int64) (int64, bool) {
+// request sees to it that a request is in its place. Python says where it is: at an offset that Reserve has returned; or 0, for one that is on the stage and is copied to its slot. It
+// reports false for what cannot be.
+func (c *client) request(slot int, offset, length int64) bool {
 	if offset != 0 {
-		return offset, fits(c, slot, offset, length)
+		return fits(c, slot, offset, length)
 	}
 	if length < 0 || length > wire.InlineCapacity || c.stage == nil {
-		return 0, false
+		return false
 	}
-	offset = c.Inline(slot)
-	copy(c.Bytes(offset, int(length)), c.staged(slot))
-	return offset, true
+	copy(c.Bytes(c.Inline(slot), int(length)), c.staged(slot))
+	return true
 }
 
 // ClientDescriptor returns a descriptor of the segment's file, which is the caller's to close.
@@ -183,19 +182,18 @@ func (c *client) awaitSoon(slot, within int64, insist bool) bool {
 // submit submits a request that lies where Call says, and reports whether that has woken the server. If it cannot, it returns the status: also when the connection has
 // ended, which the holder of a slot may not have noticed.
 func (c *client) submit(slot int, method, offset, length, deadline int64) (woke bool, refused int64) {
-	offset, ok := c.request(slot, offset, length)
-	if !ok {
+	if !c.request(slot, offset, length) {
 		return false, -statusInvalidHandle
 	}
-	return c.publish(slot, method, offset, length, deadline)
+	return c.publish(slot, method, length, deadline)
 }
 
 // publish is submit for a request that lies in its place.
-func (c *client) publish(slot int, method, offset, length, deadline int64) (woke bool, refused int64) {
+func (c *client) publish(slot int, method, length, deadline int64) (woke bool, refused int64) {
 	if refused := c.over(); refused != 0 {
 		return false, refused
 	}
-	return c.Submit(slot, link.Submission{Method: uint64(method), Offset: offset, Length: int(length), Deadline: deadline}), 0
+	return c.Submit(slot, link.Submission{Method: uint64(method), Length: int(length), Deadline: deadline}), 0
 }
 
 // over returns 0, or the status of a connection that has ended, for calls that have not been submitted.

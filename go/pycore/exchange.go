@@ -20,7 +20,7 @@ func Exchange(id, slot, method, request, length, deadline, reply, room, within i
 		return 0
 	}
 	bulk.Copy(c.Bytes(offset, int(length)), octets(request, length))
-	if _, refused := c.publish(int(slot), method, offset, length, deadline); refused != 0 {
+	if _, refused := c.publish(int(slot), method, length, deadline); refused != 0 {
 		return refused
 	}
 	if within != 0 && !c.awaitSoon(slot, within, false) {

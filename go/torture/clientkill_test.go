@@ -249,7 +249,7 @@ func askForNotice(dir string) error {
 		}
 		defer client.Release(slot)
 		copy(client.Bytes(client.Inline(slot), len(request)), request)
-		client.Submit(slot, link.Submission{Method: wire.MethodID("late"), Offset: client.Inline(slot), Length: len(request)})
+		client.Submit(slot, link.Submission{Method: wire.MethodID("late"), Length: len(request)})
 		for !client.AskForNotice(slot) {
 			if _, err := notices.Wait(); err != nil {
 				return err

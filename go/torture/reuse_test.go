@@ -193,7 +193,7 @@ func (s *spy) submit(method string, request []byte) (slot int, err error) {
 		return 0, err
 	}
 	copy(s.client.Bytes(offset, len(request)), request)
-	s.client.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: offset, Length: len(request)})
+	s.client.Submit(slot, link.Submission{Method: wire.MethodID(method), Length: len(request)})
 	return slot, nil
 }
 

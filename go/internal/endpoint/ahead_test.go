@@ -203,7 +203,7 @@ type caller struct {
 
 func (c *caller) submit(payload string) {
 	copy(c.Bytes(c.Inline(c.slot), len(payload)), payload)
-	c.Submit(c.slot, link.Submission{Method: wire.MethodID("echo"), Offset: c.Inline(c.slot), Length: len(payload)})
+	c.Submit(c.slot, link.Submission{Method: wire.MethodID("echo"), Length: len(payload)})
 }
 
 func (c *caller) await(t *testing.T, want string) {

@@ -74,10 +74,10 @@ func (c *Call) PeerPID() int { return c.conn.peer.PeerPID() }
 func (c *Call) Connection() int64 { return c.conn.id }
 
 // Inline returns where a reply lies for which there is no need to Allocate: of at most wire.InlineCapacity bytes.
-func (c *Call) Inline() int64 { return c.conn.link.ReplyInline(c.Call) }
+func (c *Call) Inline() int64 { return c.conn.link.ReplyInline(&c.Call) }
 
 // Inlined returns the memory there.
-func (c *Call) Inlined() []byte { return c.Bytes(c.Inline(), wire.InlineCapacity) }
+func (c *Call) Inlined() []byte { return c.conn.link.Inlined(&c.Call) }
 
 // GivenUp reports whether the caller has given the call up, or is gone.
 func (c *Call) GivenUp() bool { return c.conn.link.Err() != nil || c.conn.ended(c.Handle()) }
@@ -114,7 +114,7 @@ func (c *Call) Detach() *Call {
 // Allocate returns where a reply of length bytes is to be written. See link.Server.Allocate. A handler that waits for room does not count among those that run:
 // a client that never releases its replies stops nobody else's calls.
 func (c *Call) Allocate(length int) (offset int64, err error) {
-	if offset, ok := c.conn.link.TryAllocate(c.Call, length); ok {
+	if offset, ok := c.conn.link.TryAllocate(&c.Call, length); ok {
 		return offset, nil
 	}
 	if running := c.conn.server.running; running != nil && !c.detached && !c.method.reserved {
@@ -122,7 +122,7 @@ func (c *Call) Allocate(length int) (offset int64, err error) {
 		defer func() { running <- struct{}{} }()
 	}
 	err = link.ErrProtocol
-	shm.Try(func() { offset, err = c.conn.link.Allocate(c.Call, length) }) // a call that has been detached may be anywhere
+	shm.Try(func() { offset, err = c.conn.link.Allocate(&c.Call, length) }) // a call that has been detached may be anywhere
 	return offset, err
 }
 
@@ -148,6 +148,11 @@ func (c *Call) Finish() { c.Publish(wire.StatusOK, c.offset, c.length) }
 // Reply answers the call with a copy of payload, which may be the request. When the payload is too large, or there is no room for it, the
 // caller gets that as the call's error.
 func (c *Call) Reply(payload []byte) {
+	if len(payload) <= wire.InlineCapacity && !c.detached { // usually
+		copy(c.Inlined(), payload)
+		c.Publish(wire.StatusOK, c.Inline(), len(payload))
+		return
+	}
 	offset, err := c.Allocate(len(payload))
 	if err != nil {
 		c.Refuse(err)
@@ -208,9 +213,9 @@ func (c *Call) fail(status wire.Status, text string) {
 func (c *Call) Publish(status wire.Status, offset int64, length int) {
 	c.answered, c.failed, c.replied = true, status != wire.StatusOK, length
 	if c.detached {
-		shm.Try(func() { c.conn.link.Publish(c.Call, status, offset, length) })
+		shm.Try(func() { c.conn.link.Publish(&c.Call, status, offset, length) })
 	} else {
-		c.conn.link.Publish(c.Call, status, offset, length)
+		c.conn.link.Publish(&c.Call, status, offset, length)
 	}
 	if c.context != nil || c.detached {
 		c.closed()

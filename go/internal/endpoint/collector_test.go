@@ -50,7 +50,7 @@ func TestCollectorTellsOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			woke := c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Offset: c.Inline(slot)})
+			woke := c.Submit(slot, link.Submission{Method: wire.MethodID("echo")})
 			if k.Expect(slot, woke) {
 				told++
 				c.Release(slot)
@@ -89,7 +89,7 @@ func TestCollectorTellsOfTheEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return slot, k.Expect(slot, c.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: c.Inline(slot)}))
+		return slot, k.Expect(slot, c.Submit(slot, link.Submission{Method: wire.MethodID(method)}))
 	}
 	stuck, finished := submit("block")
 	if finished {
@@ -109,7 +109,7 @@ func TestCollectorTellsOfTheEnd(t *testing.T) {
 	if n, err := k.Take(make([]int64, 10)); n != 0 || !errors.Is(err, link.ErrClosed) {
 		t.Errorf("%d replies, %v", n, err)
 	}
-	if !k.Expect(late, c.Submit(late, link.Submission{Method: wire.MethodID("echo"), Offset: c.Inline(late)})) {
+	if !k.Expect(late, c.Submit(late, link.Submission{Method: wire.MethodID("echo")})) {
 		t.Error("a reply is expected of a connection that has ended")
 	}
 	c.Release(stuck)
@@ -125,7 +125,7 @@ func TestAwaitBriefly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Submit(slot, link.Submission{Method: wire.MethodID("block"), Offset: c.Inline(slot)})
+	c.Submit(slot, link.Submission{Method: wire.MethodID("block")})
 	const limit = 20_000 // ns
 	var waited []int
 	for i := range 300 {

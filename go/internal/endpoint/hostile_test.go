@@ -69,7 +69,7 @@ func echo(t *testing.T, c *Client) {
 	for i := range request {
 		request[i] = byte(i * 7)
 	}
-	c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Offset: offset, Length: length})
+	c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Length: length})
 	reply, err := c.Await(slot, link.Wait{})
 	if err != nil || reply.Status != wire.StatusOK || reply.Length != length {
 		t.Fatalf("%+v, %v", reply, err)
@@ -223,11 +223,7 @@ func TestServerThatBreaksTheProtocol(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		offset, err := c.Reserve(slot, 0, link.Wait{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Offset: offset})
+		c.Submit(slot, link.Submission{Method: wire.MethodID("echo")})
 		reply := segment.Reply(slot)
 		atomic.StoreUint32(&reply.Length, lie.length)
 		atomic.StoreUint64(&reply.Offset, lie.offset)
@@ -323,7 +319,7 @@ func call(c *Client, method string) (link.Reply, error) {
 		return link.Reply{}, err
 	}
 	defer c.Release(slot)
-	c.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: c.Inline(slot)})
+	c.Submit(slot, link.Submission{Method: wire.MethodID(method)})
 	return c.Await(slot, link.Wait{})
 }
 

@@ -114,7 +114,7 @@ func exchange(c *Client, method string, request []byte) ([]byte, error) {
 		return nil, err
 	}
 	copy(c.Bytes(offset, len(request)), request)
-	c.Submit(slot, link.Submission{Method: wire.MethodID(method), Offset: offset, Length: len(request)})
+	c.Submit(slot, link.Submission{Method: wire.MethodID(method), Length: len(request)})
 	reply, err := c.Await(slot, link.Wait{})
 	if err != nil {
 		return nil, err
@@ -287,7 +287,7 @@ func TestWorkerDetaches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Submit(slot, link.Submission{Method: wire.MethodID("echo"), Offset: c.Inline(slot)})
+	c.Submit(slot, link.Submission{Method: wire.MethodID("echo")})
 	w := s.NewWorker()
 	call, err := w.Next()
 	if err != nil {
@@ -329,7 +329,7 @@ func TestWorkersSkipOverdueCalls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Submit(slot, link.Submission{Method: wire.MethodID("block"), Offset: c.Inline(slot), Deadline: deadline})
+		c.Submit(slot, link.Submission{Method: wire.MethodID("block"), Deadline: deadline})
 		return slot
 	}
 	late := submit(futex.Now() + int64(time.Millisecond))

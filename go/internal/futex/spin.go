@@ -33,3 +33,9 @@ func PrefetchRead(addr *uint32)
 //
 //go:noescape
 func PrefetchWrite(addr *uint32)
+
+// PrefetchWriteAfter is PrefetchWrite for the second line alone: for who is to write both, but not before somebody who spins on a word in the first one would have fetched that
+// again.
+//
+//go:noescape
+func PrefetchWriteAfter(addr *uint32)

@@ -42,6 +42,12 @@ TEXT ·PrefetchWrite(SB), NOSPLIT, $0-8
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $0x40  // PREFETCHW 64(AX)
 	RET
 
+// func PrefetchWriteAfter(addr *uint32)
+TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-8
+	MOVQ addr+0(FP), AX
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $0x40  // PREFETCHW 64(AX)
+	RET
+
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool
 TEXT ·SpinEither(SB), NOSPLIT, $0-33
 	MOVQ word+0(FP), AX

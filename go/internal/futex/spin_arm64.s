@@ -38,6 +38,12 @@ TEXT ·PrefetchWrite(SB), NOSPLIT, $0-8
 	PRFM 64(R0), PSTL1KEEP
 	RET
 
+// func PrefetchWriteAfter(addr *uint32)
+TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-8
+	MOVD addr+0(FP), R0
+	PRFM 64(R0), PSTL1KEEP
+	RET
+
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool
 TEXT ·SpinEither(SB), NOSPLIT, $0-33
 	MOVD  word+0(FP), R0

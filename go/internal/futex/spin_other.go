@@ -31,3 +31,6 @@ func PrefetchRead(*uint32) {}
 
 // PrefetchWrite does nothing here.
 func PrefetchWrite(*uint32) {}
+
+// PrefetchWriteAfter does nothing here.
+func PrefetchWriteAfter(*uint32) {}

@@ -103,6 +103,19 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 	}
 }
 
+// Glance is the first moment of Spin where spins have paid, for a waiter whose call is a function's to save: it spins while *addr equals old, and returns what it has loaded last, or old
+// where it has not looked. Spin is to follow if that has not changed.
+func (s *Spinner) Glance(addr *uint32, old uint32) uint32 {
+	if s.Policy == None || s.shortened != 0 || failpoint.Spin(maxSpin) == 0 {
+		return old
+	}
+	value := SpinWhile32(addr, old, freeRounds)
+	if value != old {
+		s.caught(0)
+	}
+	return value
+}
+
 // Briefly is Spin for a waiter that keeps something from others while it spins: it spins for some ns at most, and not where spins have not paid, nor often where Briefly has not. It
 // learns from what it catches; from what it misses Spin does, which is to follow.
 func (s *Spinner) Briefly(poll func(rounds int) bool, within int64) bool {

@@ -136,6 +136,28 @@ func TestSpinnerWithoutPermits(t *testing.T) {
 	}
 }
 
+// Glance spins, and learns from what it catches, where spins have paid; else it does not look.
+func TestSpinnerGlance(t *testing.T) {
+	word := uint32(1)
+	s := Spinner{}
+	if got := s.Glance(&word, 0); got != 1 || s.Paid != 1 {
+		t.Errorf("it has seen %d, and %d waits paid", got, s.Paid)
+	}
+	if got := s.Glance(&word, 1); got != 1 || s.Paid != 1 || s.Missed != 0 {
+		t.Errorf("it has seen %d; %d waits paid, %d did not", got, s.Paid, s.Missed)
+	}
+	for s.shortened == 0 {
+		spin(&s, never)
+	}
+	if got := s.Glance(&word, 0); got != 0 {
+		t.Errorf("it has seen %d where spins do not pay", got)
+	}
+	s = Spinner{Policy: None}
+	if got := s.Glance(&word, 0); got != 0 {
+		t.Errorf("it has seen %d where there is to be no spin", got)
+	}
+}
+
 func TestSpinnerPolicies(t *testing.T) {
 	none := Spinner{Policy: None}
 	rounds := 0

@@ -21,15 +21,15 @@ func TestWaitsAllowForCopying(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.client.Submit(slot, Submission{Offset: offset, Length: request})
+		e.client.Submit(slot, Submission{Length: request})
 		var call Call
 		if err := e.server.Next(&call); err != nil {
 			t.Fatal(err)
 		}
-		if offset, err = e.server.Allocate(call, reply); err != nil {
+		if offset, err = e.server.Allocate(&call, reply); err != nil {
 			t.Fatal(err)
 		}
-		e.server.Publish(call, wire.StatusOK, offset, reply)
+		e.server.Publish(&call, wire.StatusOK, offset, reply)
 		if _, err := e.client.Await(slot, Wait{}); err != nil {
 			t.Fatal(err)
 		}

@@ -55,12 +55,14 @@ func (c *Client) allocate(size int64, w Wait) (int64, error) {
 
 // freeBlock gives back the block of a slot's request, if it has one, and tells those who wait for room.
 func (c *Client) freeBlock(slot int) {
-	offset := c.calls[slot].block
-	if offset == 0 {
-		return
+	if call := &c.calls[slot]; call.block != 0 { // inlined
+		c.giveBack(call.block)
+		call.block = 0
 	}
-	c.calls[slot].block = 0
-	c.pool.free(offset)
+}
+
+func (c *Client) giveBack(block int64) {
+	c.pool.free(block)
 	c.blocks.Lock()
 	defer c.blocks.Unlock()
 	if c.waiting > 0 {

@@ -122,6 +122,9 @@ func (c *Client) Err() error {
 	return nil
 }
 
+// closed reports whether the connection has ended. It is Err for those who do not ask why.
+func (c *Client) closed() bool { return c.cause.Load() != nil }
+
 // Ended returns a channel that is closed when the connection has ended.
 func (c *Client) Ended() <-chan struct{} { return c.ended }
 

@@ -23,14 +23,14 @@ func TestMoment(t *testing.T) {
 		if err := e.server.NextSoon(&call, m); !errors.Is(err, ErrPending) {
 			t.Fatalf("%+v: %v without a call", m, err)
 		}
-		e.client.Submit(slot, Submission{Method: 7, Offset: e.client.Inline(slot)})
+		e.client.Submit(slot, Submission{Method: 7})
 		if e.client.AwaitSoon(slot, m) {
 			t.Fatalf("%+v: a reply to a call that has not been taken", m)
 		}
 		if err := e.server.NextSoon(&call, m); err != nil || call.Method != 7 {
 			t.Fatalf("%+v: %+v, %v", m, call, err)
 		}
-		e.server.Publish(call, wire.StatusOK, e.server.ReplyInline(call), 0)
+		e.server.Publish(&call, wire.StatusOK, e.server.ReplyInline(&call), 0)
 		if !e.client.AwaitSoon(slot, m) {
 			t.Fatalf("%+v: no reply", m)
 		}

@@ -29,13 +29,13 @@ func BenchmarkOneThread(b *testing.B) {
 		}
 		offset, _ := client.Reserve(slot, len(request), Wait{})
 		copy(client.Bytes(offset, len(request)), request)
-		client.Submit(slot, Submission{Method: 1, Offset: offset, Length: len(request)})
+		client.Submit(slot, Submission{Method: 1, Length: len(request)})
 		if err := server.Next(&call); err != nil {
 			b.Fatal(err)
 		}
-		offset, _ = server.Allocate(call, call.Length)
+		offset, _ = server.Allocate(&call, call.Length)
 		copy(server.Bytes(offset, call.Length), server.Bytes(call.Offset, call.Length))
-		server.Publish(call, wire.StatusOK, offset, call.Length)
+		server.Publish(&call, wire.StatusOK, offset, call.Length)
 		answer, err := client.Await(slot, Wait{})
 		if err != nil {
 			b.Fatal(err)

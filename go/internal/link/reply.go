@@ -22,10 +22,13 @@ const (
 )
 
 // ReplyInline returns the offset of a short reply's place, in its slot.
-func (s *Server) ReplyInline(call Call) int64 { return s.segment.ReplyInline(call.Slot) }
+func (s *Server) ReplyInline(call *Call) int64 { return s.segment.ReplyInline(call.Slot) }
+
+// Inlined returns the memory there.
+func (s *Server) Inlined(call *Call) []byte { return s.segment.Reply(call.Slot).Inline[:] }
 
 // TryAllocate is Allocate where nothing has to be waited for. It reports false also for what is too large; Allocate says why.
-func (s *Server) TryAllocate(call Call, length int) (int64, bool) {
+func (s *Server) TryAllocate(call *Call, length int) (int64, bool) {
 	if length <= wire.InlineCapacity {
 		return s.segment.ReplyInline(call.Slot), true
 	}
@@ -42,7 +45,7 @@ func (s *Server) TryAllocate(call Call, length int) (int64, bool) {
 // Allocate returns the offset at which a reply of length bytes to call is to be written. It may be called once per call.
 // It blocks while the reply arena is full, until the call's deadline, or for 30 seconds if it has none.
 // Errors: ErrTooLarge, ErrExhausted, the cause given to Close.
-func (s *Server) Allocate(call Call, length int) (int64, error) {
+func (s *Server) Allocate(call *Call, length int) (int64, error) {
 	if offset, ok := s.TryAllocate(call, length); ok { // nearly always
 		return offset, nil
 	}
@@ -96,9 +99,12 @@ func (s *Server) released(slot int) bool {
 
 // freeBlock frees the block of a slot's last reply, if it has one.
 func (s *Server) freeBlock(slot int) {
-	if s.block[slot].Load() == 0 { // the usual case, without the lock
-		return
+	if s.block[slot].Load() != 0 { // inlined; not the usual case, and without the lock
+		s.giveBack(slot)
 	}
+}
+
+func (s *Server) giveBack(slot int) {
 	s.blocks.Lock()
 	defer s.blocks.Unlock()
 	if offset := s.block[slot].Swap(0); offset != 0 {
@@ -108,8 +114,8 @@ func (s *Server) freeBlock(slot int) {
 
 // Publish answers call with the length bytes that lie at the offset which Allocate returned, unless the connection has ended. It wakes the caller if that sleeps, and does
 // not block. The call must not be used after it.
-func (s *Server) Publish(call Call, status wire.Status, offset int64, length int) {
-	if s.Err() != nil { // nobody reads it
+func (s *Server) Publish(call *Call, status wire.Status, offset int64, length int) {
+	if s.closed() { // nobody reads it
 		return
 	}
 	reply := s.segment.Reply(call.Slot)
@@ -135,12 +141,12 @@ func (s *Server) Published(call *Call, before uint32, length int) {
 		s.moved.Add(int64(moved))
 	}
 	if call.notify || before&(wire.FlagWaiting|wire.FlagNotify) != 0 {
-		s.announce(*call, before)
+		s.announce(call, before)
 	}
 }
 
 // announce wakes the caller if it sleeps, and gives notice of a reply that somebody wants notice of.
-func (s *Server) announce(call Call, before uint32) {
+func (s *Server) announce(call *Call, before uint32) {
 	if before&wire.FlagWaiting != 0 {
 		futex.Wake(&s.segment.Reply(call.Slot).Word, 1)
 	}

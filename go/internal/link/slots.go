@@ -48,9 +48,12 @@ func (s *slots) putAll(slots []int) {
 // handOver gives free slots to those who wait. Slots are in the set before waiting is read here, and enqueue does it the other way round: one of us sees
 // the other.
 func (s *slots) handOver() {
-	if s.waiting.Load() == 0 {
-		return
+	if s.waiting.Load() != 0 {
+		s.handOverSome()
 	}
+}
+
+func (s *slots) handOverSome() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 {
@@ -174,7 +177,7 @@ func (c *Client) leaveQueue(turn chan int) {
 func (c *Client) putSlot(i int) {
 	c.slots.put(i)
 	failpoint.Hit(failpoint.SlotFreed)
-	if c.Err() != nil {
+	if c.closed() {
 		c.unmapWhenUnused()
 	}
 }

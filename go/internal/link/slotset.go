@@ -17,8 +17,8 @@ func (s *slotSet) fill() {
 	}
 }
 
-func (s *slotSet) add(slot int)    { s[slot/64].Or(1 << (slot % 64)) }
-func (s *slotSet) remove(slot int) { s[slot/64].And(^(1 << (slot % 64))) }
+func (s *slotSet) add(slot int)    { s[uint(slot)/64].Or(1 << (uint(slot) % 64)) }
+func (s *slotSet) remove(slot int) { s[uint(slot)/64].And(^(1 << (uint(slot) % 64))) }
 
 // empty reports whether there is none in any of its words, each looked at once.
 func (s *slotSet) empty() bool {

@@ -39,6 +39,9 @@ const (
 	// InlineCapacity is the longest payload that travels in its slot.
 	InlineCapacity = 224
 
+	// FirstLine is the longest payload of which all lies in the line of its slot's word.
+	FirstLine = 64 - inlineOffset
+
 	// MaxArena bounds an arena, so that offsets and sizes never overflow.
 	MaxArena = 1 << 34
 
