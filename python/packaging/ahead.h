@@ -86,8 +86,8 @@ take_ahead(int64_t *box, char *stage, Hope *hope)
     if ((word & 0xff) != STATE_CALL || length > INLINE_CAPACITY || __atomic_load_n(&slot->request.method, __ATOMIC_RELAXED) != (uint64_t)box[METHOD_ID]) {
         return 0;
     }
-    __builtin_prefetch(&slot->reply, 1);
-    __builtin_prefetch(&slot->reply.payload[32], 1);
+    /* For as long a reply as the last one. */
+    prefetch_to_write(slot->reply.payload, box[REPLY_LENGTH]);
     if (!next_turn(box, word >> GENERATION_SHIFT)) {
         return 0;
     }

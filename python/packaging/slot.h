@@ -16,6 +16,9 @@ enum { READY_AT = 1024, BELL_AT = READY_AT + 8, SLOTS_AT = 4096 };
 
 enum { SLOTS = 256 };
 
+/* A line of a CPU's caches, in bytes, and how much of a payload is in the one of its slot's word. */
+enum { LINE = 64, FIRST_LINE = LINE - 32 };
+
 enum {
     BELL_POLLING = 1 << 16, /* | slot: the server looks at the request word of that slot */
     GENERATION_SHIFT = 8,
@@ -45,7 +48,7 @@ typedef struct {
     ReplyLines reply;
 } Slot;
 
-_Static_assert(sizeof(Slot) == 512 && offsetof(Slot, reply) == 256 && offsetof(Slot, request.payload) == 32, "a slot is another one in Go");
+_Static_assert(sizeof(Slot) == 512 && offsetof(Slot, reply) == 256 && offsetof(Slot, request.payload) == LINE - FIRST_LINE, "a slot is another one in Go");
 
 /* Learns whether it pays to wait. It belongs to who holds the interpreter's lock. */
 typedef struct {
@@ -135,6 +138,23 @@ pause_briefly(void)
 #endif
 }
 
+/* Ask for the lines of a slot's payload that is to be written soon, but not for its first one, which is the word's: who spins in that would have fetched it again before. See
+ * futex.PrefetchWriteAfter. The length is a guess, and may be anything. */
+static inline void
+prefetch_to_write(const char *payload, int64_t length)
+{
+    int64_t at;
+
+    for (at = FIRST_LINE; at < length && at < INLINE_CAPACITY; at += LINE) {
+#if defined(__x86_64__)
+        /* __builtin_prefetch asks for a line to be read, unless the compiler may suppose a processor that knows this: all of 64 bits execute it. */
+        __asm__ volatile("prefetchw %0" : : "m"(payload[at]));
+#else
+        __builtin_prefetch(&payload[at], 1);
+#endif
+    }
+}
+
 /* Publish a reply of INLINE_CAPACITY at most by a word, and return the one that was there before: see link.Server.Published. */
 static inline uint32_t
 publish(ReplyLines *reply, uint32_t word, const char *payload, int64_t length)
@@ -160,6 +180,7 @@ answered(Slots *slots, int64_t number)
         word = __atomic_load_n(&slot->reply.word, __ATOMIC_ACQUIRE);
         if (word >> GENERATION_SHIFT == generation && word & FLAG_DONE) {
             slots->hope.vain = 0;
+            prefetch_to_write(slot->request.payload, slot->request.length); /* as in link.Client.Recycle */
             length = __atomic_load_n(&slot->reply.length, __ATOMIC_RELAXED);
             return __atomic_load_n(&slot->reply.status, __ATOMIC_RELAXED) == STATUS_OK && length <= INLINE_CAPACITY ? (int64_t)length : -1;
         }

@@ -26,7 +26,6 @@ type Call struct {
 	method   *method
 	answered bool
 	failed   bool // answered, with another status than OK
-	replied  int  // bytes of the answer
 	detached bool
 	left     bool      // detached by a worker that has got it from the queue, where all are detached
 	began    time.Time // when it was detached
@@ -211,7 +210,7 @@ func (c *Call) fail(status wire.Status, text string) {
 
 // Publish answers the call with what has been written where Allocate said.
 func (c *Call) Publish(status wire.Status, offset int64, length int) {
-	c.answered, c.failed, c.replied = true, status != wire.StatusOK, length
+	c.answered, c.failed = true, status != wire.StatusOK
 	if c.detached {
 		shm.Try(func() { c.conn.link.Publish(&c.Call, status, offset, length) })
 	} else {
@@ -224,7 +223,7 @@ func (c *Call) Publish(status wire.Status, offset int64, length int) {
 
 // Published does what is left of Publish for a reply that has been published without it: see link.Server.Published.
 func (c *Call) Published(before uint32, length int) {
-	c.answered, c.failed, c.replied = true, false, length
+	c.answered, c.failed = true, false
 	c.conn.link.Published(&c.Call, before, length)
 	if c.context != nil || c.detached {
 		c.closed()

@@ -27,7 +27,7 @@ func (n *count) note(c *Call) {
 		n.errors++
 	}
 	n.requestBytes += uint64(c.Length)
-	n.replyBytes += uint64(c.replied)
+	n.replyBytes += uint64(c.Replied)
 }
 
 // add adds up.

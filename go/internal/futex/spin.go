@@ -29,13 +29,15 @@ func StoreRelease(addr *uint32, value uint32)
 //go:noescape
 func PrefetchRead(addr *uint32)
 
-// PrefetchWrite asks for the two lines at addr, to be written soon.
+// PrefetchWrite asks for some lines, one or more, from addr's on, to be written soon. It does not wait for them, and changes nothing that can be seen.
+//
+// A store to a line that another CPU has waits for it, 100 to 200 ns, and every store behind it waits as well, until the one that publishes them all: the processor asks for the next line
+// only then.
 //
 //go:noescape
-func PrefetchWrite(addr *uint32)
+func PrefetchWrite(addr *uint32, lines int)
 
-// PrefetchWriteAfter is PrefetchWrite for the second line alone: for who is to write both, but not before somebody who spins on a word in the first one would have fetched that
-// again.
+// PrefetchWriteAfter is PrefetchWrite for lines after addr's, one or more: for who is to write that one too, but not before somebody who spins on a word in it would have fetched it again.
 //
 //go:noescape
-func PrefetchWriteAfter(addr *uint32)
+func PrefetchWriteAfter(addr *uint32, lines int)

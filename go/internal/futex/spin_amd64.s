@@ -35,17 +35,26 @@ TEXT ·PrefetchRead(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(AX)
 	RET
 
-// func PrefetchWrite(addr *uint32)
-TEXT ·PrefetchWrite(SB), NOSPLIT, $0-8
+// func PrefetchWrite(addr *uint32, lines int)
+TEXT ·PrefetchWrite(SB), NOSPLIT, $0-16
 	MOVQ addr+0(FP), AX
-	BYTE $0x0F; BYTE $0x0D; BYTE $0x08              // PREFETCHW (AX), which the assembler does not know
-	BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $0x40  // PREFETCHW 64(AX)
+	MOVQ lines+8(FP), CX
+again:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08 // PREFETCHW (AX), which the assembler does not know
+	ADDQ $64, AX
+	DECQ CX
+	JGT  again
 	RET
 
-// func PrefetchWriteAfter(addr *uint32)
-TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-8
+// func PrefetchWriteAfter(addr *uint32, lines int)
+TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-16
 	MOVQ addr+0(FP), AX
-	BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $0x40  // PREFETCHW 64(AX)
+	MOVQ lines+8(FP), CX
+again:
+	ADDQ $64, AX
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08 // PREFETCHW (AX)
+	DECQ CX
+	JGT  again
 	RET
 
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool

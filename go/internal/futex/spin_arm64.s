@@ -31,17 +31,26 @@ TEXT ·PrefetchRead(SB), NOSPLIT, $0-8
 	PRFM 64(R0), PLDL1KEEP
 	RET
 
-// func PrefetchWrite(addr *uint32)
-TEXT ·PrefetchWrite(SB), NOSPLIT, $0-8
+// func PrefetchWrite(addr *uint32, lines int)
+TEXT ·PrefetchWrite(SB), NOSPLIT, $0-16
 	MOVD addr+0(FP), R0
+	MOVD lines+8(FP), R1
+again:
 	PRFM (R0), PSTL1KEEP
-	PRFM 64(R0), PSTL1KEEP
+	ADD  $64, R0
+	SUBS $1, R1, R1
+	BGT  again
 	RET
 
-// func PrefetchWriteAfter(addr *uint32)
-TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-8
+// func PrefetchWriteAfter(addr *uint32, lines int)
+TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-16
 	MOVD addr+0(FP), R0
-	PRFM 64(R0), PSTL1KEEP
+	MOVD lines+8(FP), R1
+again:
+	ADD  $64, R0
+	PRFM (R0), PSTL1KEEP
+	SUBS $1, R1, R1
+	BGT  again
 	RET
 
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool

@@ -30,7 +30,7 @@ func StoreRelease(addr *uint32, value uint32) { atomic.StoreUint32(addr, value) 
 func PrefetchRead(*uint32) {}
 
 // PrefetchWrite does nothing here.
-func PrefetchWrite(*uint32) {}
+func PrefetchWrite(*uint32, int) {}
 
 // PrefetchWriteAfter does nothing here.
-func PrefetchWriteAfter(*uint32) {}
+func PrefetchWriteAfter(*uint32, int) {}

@@ -290,7 +290,7 @@ func (c *Client) ReleaseAll(slots []int) {
 }
 
 // PrefetchRequest asks for the lines of a slot in which a request is going to be written. The slot's holder may call it.
-func (c *Client) PrefetchRequest(slot int) { futex.PrefetchWrite(&c.segment.Request(slot).Word) }
+func (c *Client) PrefetchRequest(slot int) { futex.PrefetchWrite(&c.segment.Request(slot).Word, 2) }
 
 // PrefetchReply asks for the lines of a slot from which a reply, complete by now, is going to be read. The slot's holder may call it.
 func (c *Client) PrefetchReply(slot int) { futex.PrefetchRead(&c.segment.Reply(slot).Word) }
@@ -305,10 +305,9 @@ func (c *Client) Recycle(slot int) {
 		failpoint.Hit(failpoint.ReleaseStored)
 	}
 	c.freeBlock(slot)
-	// The next request is probably as long as this one. Behind its first line, in which the server spins, it takes another one, which the server has had: a store that finds it there waits
-	// for 100 ns, and so does the word's that comes after it.
-	if sent := c.calls[slot].sent; sent > wire.FirstLine && sent <= wire.InlineCapacity {
-		futex.PrefetchWriteAfter(&request.Word)
+	// The next request is probably as long as this one. The server has read the lines behind the first one, and spins in that.
+	if lines := wire.Lines(int(c.calls[slot].sent)); lines > 1 {
+		futex.PrefetchWriteAfter(&request.Word, lines-1)
 	}
 }
 

@@ -115,6 +115,7 @@ func (s *Server) giveBack(slot int) {
 // Publish answers call with the length bytes that lie at the offset which Allocate returned, unless the connection has ended. It wakes the caller if that sleeps, and does
 // not block. The call must not be used after it.
 func (s *Server) Publish(call *Call, status wire.Status, offset int64, length int) {
+	call.Replied = length
 	if s.closed() { // nobody reads it
 		return
 	}
@@ -137,6 +138,7 @@ func (s *Server) Publish(call *Call, status wire.Status, offset int64, length in
 // Published does what is left of Publish for who has written a reply of at most wire.InlineCapacity bytes to the call's slot himself, and published it by swapping its word, which was
 // another one before.
 func (s *Server) Published(call *Call, before uint32, length int) {
+	call.Replied = length
 	if moved := call.Length + length; moved > wire.InlineCapacity {
 		s.moved.Add(int64(moved))
 	}

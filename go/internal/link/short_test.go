@@ -12,7 +12,7 @@ import (
 // A short call goes through, and its request and reply are what was sent.
 func TestShortCall(t *testing.T) {
 	e := newEnds(t)
-	for _, length := range []int{0, 1, wire.FirstLine, wire.FirstLine + 1, wire.InlineCapacity} {
+	for _, length := range []int{0, 1, 32, 33, 96, 97, wire.InlineCapacity} {
 		request := make([]byte, max(length, 8))
 		fill(request, uint64(length))
 		request = request[:length]

@@ -21,6 +21,7 @@ const Groups = 64
 
 // Sizes in bytes.
 const (
+	lineSize   = 64 // of a CPU's caches
 	pageSize   = 4096
 	slotsPage  = pageSize / slotSize // slots in a page
 	slotSize   = 512
@@ -39,15 +40,20 @@ const (
 	// InlineCapacity is the longest payload that travels in its slot.
 	InlineCapacity = 224
 
-	// FirstLine is the longest payload of which all lies in the line of its slot's word.
-	FirstLine = 64 - inlineOffset
-
 	// MaxArena bounds an arena, so that offsets and sizes never overflow.
 	MaxArena = 1 << 34
 
 	// MaxPayloadLimit is what the 32-bit length of a payload can say.
 	MaxPayloadLimit = 1<<32 - 1
 )
+
+// Lines returns in how many lines of its half of a slot, from the word's on, a payload lies: 1 to 4, and for one that lies elsewhere the word's alone.
+func Lines(length int) int {
+	if length > InlineCapacity {
+		return 1
+	}
+	return (inlineOffset + length + lineSize - 1) / lineSize
+}
 
 // ErrLayout reports a segment whose description contradicts itself or its size.
 var ErrLayout = errors.New("invalid segment")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -148,5 +149,19 @@ func TestPayloadStaysInItsArena(t *testing.T) {
 		if got, ok := s.RequestPayload(5, offset, InlineCapacity); !ok || got != s.RequestInline(5) {
 			t.Errorf("inline with offset %d: %d, %v", offset, got, ok)
 		}
+	}
+}
+
+// Lines counts the lines of a slot's half that the bytes of a payload are in.
+func TestLines(t *testing.T) {
+	var r Request
+	for length := range InlineCapacity + 1 {
+		end := int(unsafe.Offsetof(r.Inline)) + length // the word's line is one of them in any case
+		if got, want := Lines(length), max(end-1, 0)/lineSize+1; got != want {
+			t.Errorf("%d lines for %d bytes, not %d", got, length, want)
+		}
+	}
+	if got := Lines(InlineCapacity + 1); got != 1 {
+		t.Errorf("%d lines for what does not fit", got)
 	}
 }
