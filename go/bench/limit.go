@@ -114,6 +114,7 @@ func answerReady(lanes []lane, seen []uint32) bool {
 		if word == seen[i] {
 			continue
 		}
+		l.prefetch(l.replyWord)
 		copy(l.reply, l.request)
 		atomic.StoreUint32(l.replyWord, word)
 		seen[i] = word
@@ -204,7 +205,9 @@ func (c *laneCaller) Call(buffer, request []byte) ([]byte, error) {
 	for {
 		word := futex.SpinWhile32(c.replyWord, last, c.rounds)
 		if word == c.number {
-			return append(buffer[:0], c.reply...), nil
+			buffer = append(buffer[:0], c.reply...)
+			c.prefetch(c.requestWord)
+			return buffer, nil
 		}
 		if word != last {
 			return buffer, fmt.Errorf("reply %d to call %d", word, c.number)
