@@ -86,7 +86,7 @@ func (c *Call) submit(ctx context.Context, wait link.Wait, s *session, slot int,
 		c.finish(nil, err)
 		return
 	}
-	bulk.Copy(l.Bytes(offset, len(request)), request)
+	bulk.Share(l.Bytes(offset, len(request)), request)
 	c.mu.Lock()
 	c.from, c.slot = s, slot
 	s.async.calls[slot].Store(c)

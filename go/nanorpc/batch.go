@@ -124,7 +124,7 @@ func (b *Batch) some(wait link.Wait, calls []batchCall) int {
 		if offset == 0 {
 			break
 		}
-		bulk.Copy(l.Bytes(offset, len(c.request)), c.request)
+		bulk.Share(l.Bytes(offset, len(c.request)), c.request)
 		l.Publish(slot, link.Submission{Method: c.method, Length: len(c.request), Deadline: wait.Deadline})
 		c.slot, c.open, c.err = slot, true, nil
 		groups |= wire.Group(slot)

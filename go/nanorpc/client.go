@@ -106,7 +106,7 @@ func (c *Client) send(wait link.Wait, method string, request []byte) (*session, 
 	if err != nil {
 		return nil, 0, err
 	}
-	bulk.Copy(s.endpoint.Bytes(offset, len(request)), request)
+	bulk.Share(s.endpoint.Bytes(offset, len(request)), request)
 	s.submit(wait, method, slot, len(request))
 	return s, slot, nil
 }

@@ -19,7 +19,7 @@ func Exchange(id, slot, method, request, length, deadline, reply, room, within i
 	if !ok {
 		return 0
 	}
-	bulk.Copy(c.Bytes(offset, int(length)), octets(request, length))
+	bulk.Share(c.Bytes(offset, int(length)), octets(request, length))
 	if _, refused := c.publish(int(slot), method, length, deadline); refused != 0 {
 		return refused
 	}

@@ -87,7 +87,7 @@ take_ahead(int64_t *box, char *stage, Hope *hope)
         return 0;
     }
     /* For as long a reply as the last one. */
-    prefetch_to_write(slot->reply.payload, box[REPLY_LENGTH]);
+    expect_payload(slot->reply.payload, box[REPLY_LENGTH]);
     if (!next_turn(box, word >> GENERATION_SHIFT)) {
         return 0;
     }

@@ -16,6 +16,40 @@ copy_bytes(char *to, const char *from, int64_t length)
     }
 }
 
+/* As in bulk.Share. */
+enum { SHARED = 16 << 10, PIECE = 16 * LINE };
+
+static inline int64_t
+least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void
+share_bytes(char *to, const char *from, int64_t length)
+{
+    int64_t done, end;
+
+    if (length > SHARED) {
+        copy_bytes(to, from, length);
+        return;
+    }
+    prefetch_to_write(to, least(PIECE, length));
+    for (done = 0; done < length; done = end) {
+        end = least(done + PIECE, length);
+        prefetch_to_write(to + end, least(PIECE, length - end));
+        memcpy(to + done, from + done, (size_t)(end - done));
+    }
+}
+
+static inline int
+overlap(const char *a, const char *b, int64_t length)
+{
+    uintptr_t first = (uintptr_t)a, second = (uintptr_t)b;
+
+    return first < second + (uintptr_t)length && second < first + (uintptr_t)length;
+}
+
 PyDoc_STRVAR(copy_doc,
 "copy(to, payload)\n\n"
 "Copy a payload, which is an object with the buffer protocol in C order, to writable memory of the same length. Of long ones the interpreter's lock is released meanwhile.\n\n"
@@ -38,8 +72,10 @@ copy(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
     fits = to.len == from.len;
     if (!fits) {
         PyErr_Format(PyExc_ValueError, "%zd bytes for memory of %zd", from.len, to.len);
-    } else if (to.len < LONG_COPY) {
+    } else if (to.len < LONG_COPY && overlap(to.buf, from.buf, to.len)) {
         memmove(to.buf, from.buf, (size_t)to.len);
+    } else if (to.len < LONG_COPY) {
+        share_bytes(to.buf, from.buf, to.len); /* what is copied to is shared with the other end, nearly always */
     } else {
         thread = PyEval_SaveThread();
         copy_bytes(to.buf, from.buf, to.len);

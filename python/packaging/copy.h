@@ -11,6 +11,9 @@ enum { LONG_COPY = 4 << 20 };
 /* Copy bytes between places that do not overlap. It does not need the interpreter's lock. */
 void copy_bytes(char *to, const char *from, int64_t length);
 
+/* copy_bytes to memory that another process has read before: bulk.Share, see go/internal/bulk. */
+void share_bytes(char *to, const char *from, int64_t length);
+
 /* Return a copy as bytes. */
 static inline PyObject *
 copied_bytes(const char *from, int64_t length)

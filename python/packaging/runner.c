@@ -196,7 +196,7 @@ answer(Runner *self, PyObject *reply)
         }
         to = (char *)(intptr_t)box[ADDRESS];
     }
-    copy_bytes(to, PyBytes_AS_STRING(reply), length);
+    share_bytes(to, PyBytes_AS_STRING(reply), length);
     leave(self, offset, length);
 }
 

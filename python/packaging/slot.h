@@ -16,8 +16,8 @@ enum { READY_AT = 1024, BELL_AT = READY_AT + 8, SLOTS_AT = 4096 };
 
 enum { SLOTS = 256 };
 
-/* A line of a CPU's caches, in bytes, and how much of a payload is in the one of its slot's word. */
-enum { LINE = 64, FIRST_LINE = LINE - 32 };
+/* How much of a payload is in the line of its slot's word, in bytes. */
+enum { FIRST_LINE = LINE - 32 };
 
 enum {
     BELL_POLLING = 1 << 16, /* | slot: the server looks at the request word of that slot */
@@ -141,17 +141,10 @@ pause_briefly(void)
 /* Ask for the lines of a slot's payload that is to be written soon, but not for its first one, which is the word's: who spins in that would have fetched it again before. See
  * futex.PrefetchWriteAfter. The length is a guess, and may be anything. */
 static inline void
-prefetch_to_write(const char *payload, int64_t length)
+expect_payload(const char *payload, int64_t length)
 {
-    int64_t at;
-
-    for (at = FIRST_LINE; at < length && at < INLINE_CAPACITY; at += LINE) {
-#if defined(__x86_64__)
-        /* __builtin_prefetch asks for a line to be read, unless the compiler may suppose a processor that knows this: all of 64 bits execute it. */
-        __asm__ volatile("prefetchw %0" : : "m"(payload[at]));
-#else
-        __builtin_prefetch(&payload[at], 1);
-#endif
+    if (length > FIRST_LINE) {
+        prefetch_to_write(payload + FIRST_LINE, (length < INLINE_CAPACITY ? length : INLINE_CAPACITY) - FIRST_LINE);
     }
 }
 
@@ -180,7 +173,7 @@ answered(Slots *slots, int64_t number)
         word = __atomic_load_n(&slot->reply.word, __ATOMIC_ACQUIRE);
         if (word >> GENERATION_SHIFT == generation && word & FLAG_DONE) {
             slots->hope.vain = 0;
-            prefetch_to_write(slot->request.payload, slot->request.length); /* as in link.Client.Recycle */
+            expect_payload(slot->request.payload, slot->request.length); /* as in link.Client.Recycle */
             length = __atomic_load_n(&slot->reply.length, __ATOMIC_RELAXED);
             return __atomic_load_n(&slot->reply.status, __ATOMIC_RELAXED) == STATUS_OK && length <= INLINE_CAPACITY ? (int64_t)length : -1;
         }

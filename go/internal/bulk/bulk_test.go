@@ -83,3 +83,29 @@ func BenchmarkCopy(b *testing.B) {
 		}
 	})
 }
+
+func TestShare(t *testing.T) {
+	from := content(2 * shared)
+	to := make([]byte, len(from)+line)
+	for _, length := range []int{0, 1, line, piece - 1, piece, piece + 1, 3*piece + 7, shared, shared + 1} {
+		for _, offset := range []int{0, 1, 63} {
+			clear(to)
+			if n := Share(to[offset:], from[:length]); n != length || !bytes.Equal(to[offset:offset+length], from[:length]) {
+				t.Errorf("%d bytes to %d: %d copied", length, offset, n)
+			}
+			if !zero(to[:offset]) || !zero(to[offset+length:]) {
+				t.Errorf("%d bytes to %d: something beside them was written", length, offset)
+			}
+		}
+	}
+	if n := Share(to[:piece+1], from[:shared]); n != piece+1 || !bytes.Equal(to[:n], from[:n]) {
+		t.Errorf("%d bytes to a shorter place", n)
+	}
+	for _, offsets := range [][2]int{{100, 0}, {0, 100}, {piece, 0}, {50, 50}} {
+		b, want := content(2*shared), content(2*shared)
+		copy(want[offsets[0]:][:shared], want[offsets[1]:])
+		if Share(b[offsets[0]:][:shared], b[offsets[1]:][:shared]); !bytes.Equal(b, want) {
+			t.Errorf("within one slice, from %d to %d", offsets[1], offsets[0])
+		}
+	}
+}

@@ -165,9 +165,9 @@ func (c *Call) Reply(payload []byte) {
 func write(c *Call, offset int64, reply []byte) {
 	place := c.conn.link.Bytes(offset, len(reply))
 	if c.detached { // anywhere: see shm.PanicOnFault
-		shm.Try(func() { bulk.Copy(place, reply) })
+		shm.Try(func() { bulk.Share(place, reply) })
 	} else {
-		bulk.Copy(place, reply)
+		bulk.Share(place, reply)
 	}
 }
 
