@@ -15,7 +15,8 @@ const minGrowth = 16
 
 // Arena is a buddy allocator (Knuth, The Art of Computer Programming, vol. 1, 2.5): blocks of a power of two, split and joined with
 // their buddies, in at most one step for each of the (at most 23) orders, whatever the number of blocks. The block freed last is handed out
-// first, while its pages are in the caches.
+// first, while its pages are in the caches. It is joined with its buddy only when another one is freed, or there is no room (deferred coalescing: Wilson et al., Dynamic Storage
+// Allocation, 1995): a lone caller's calls take the same block again and again, and to join and to split it each time takes longer than the rest of them.
 //
 // A payload wastes less than half of its block. As blocks are aligned to their size, much small memory in use can leave no place for a large
 // block; the arena grows for a block exactly when every aligned place of that size has something in use in it.
@@ -31,21 +32,23 @@ type Arena struct {
 	state []int8 // what begins there
 
 	used int32 // blocks in use
+	kept int32 // the block freed last, if it has not been joined; or none
 }
 
 // none ends a list.
 const none = -1
 
-// What begins at a block: nothing, a free block of order n (n), or one in use of order n (inUse+n).
+// What begins at a block: nothing, a free block of order n (n), the one that is kept (keeping+n), or one in use (inUse+n).
 const (
-	inside = -1
-	inUse  = 64
+	inside  = -1
+	keeping = 32
+	inUse   = 64
 )
 
 // New returns an empty arena that may grow to the size bytes at offset start, rounded down to a multiple of BlockSize.
 func New(start, size int64) *Arena {
 	n := int32(size / BlockSize)
-	a := &Arena{start: start, limit: n, free: make([]int32, bits.Len32(uint32(n)))}
+	a := &Arena{start: start, limit: n, free: make([]int32, bits.Len32(uint32(n))), kept: none}
 	for i := range a.free {
 		a.free[i] = none
 	}
@@ -64,6 +67,33 @@ func (a *Arena) Alloc(size int64) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
+	if block := a.kept; block != none && a.state[block] == int8(keeping+order) {
+		a.kept = none
+		return a.take(block, order), true
+	}
+	if block, ok := a.split(order); ok {
+		return a.take(block, order), true
+	}
+	if a.kept == none {
+		return 0, false
+	}
+	a.settle()
+	block, ok := a.split(order)
+	if !ok {
+		return 0, false
+	}
+	return a.take(block, order), true
+}
+
+// take makes a block of an order one in use, and returns its offset.
+func (a *Arena) take(block int32, order int) int64 {
+	a.state[block] = int8(inUse + order)
+	a.used += 1 << order
+	return a.start + int64(block)*BlockSize
+}
+
+// split takes a block of an order off the lists, or the first part of the next larger one.
+func (a *Arena) split(order int) (int32, bool) {
 	for have := order; have < len(a.free); have++ {
 		block := a.free[have]
 		if block == none {
@@ -73,11 +103,19 @@ func (a *Arena) Alloc(size int64) (int64, bool) {
 		for ; have > order; have-- {
 			a.insert(block+1<<(have-1), have-1)
 		}
-		a.state[block] = int8(inUse + order)
-		a.used += 1 << order
-		return a.start + int64(block)*BlockSize, true
+		return block, true
 	}
-	return 0, false
+	return none, false
+}
+
+// settle joins the block that is kept, if there is one.
+func (a *Arena) settle() {
+	if block := a.kept; block != none {
+		order := int(a.state[block] - keeping)
+		a.state[block] = inside
+		a.kept = none
+		a.join(block, order)
+	}
 }
 
 // Growth returns the range that would make room for a block of size bytes, and whether the arena may grow so far. Grow takes its end.
@@ -86,6 +124,7 @@ func (a *Arena) Growth(size int64) (offset, length int64, ok bool) {
 	if !ok {
 		return 0, 0, false
 	}
+	a.settle()
 	have := int64(len(a.state))
 	block := int64(1) << order
 	need := (have+block-1)/block*block + block // the block, aligned
@@ -104,7 +143,7 @@ func (a *Arena) Growth(size int64) (offset, length int64, ok bool) {
 func (a *Arena) isFree(from int32) bool {
 	for end := int32(len(a.state)); from < end; {
 		order := a.state[from]
-		if order == inside || order >= inUse {
+		if order == inside || order >= keeping {
 			return false
 		}
 		from += 1 << order
@@ -136,6 +175,7 @@ func (a *Arena) add(from, end int32) {
 
 // Trim takes free memory off the end, down to keep bytes at the least, and returns the range, whose memory may go. The length may be 0.
 func (a *Arena) Trim(keep int64) (offset, length int64) {
+	a.settle()
 	have := int32(len(a.state))
 	end := have
 	least := min(int32((keep+BlockSize-1)/BlockSize), have)
@@ -178,9 +218,10 @@ func (a *Arena) Free(offset int64) {
 		panic(fmt.Sprintf("arena: free of offset %d, where no block in use begins", offset))
 	}
 	order := int(a.state[block] - inUse)
-	a.state[block] = inside
 	a.used -= 1 << order
-	a.join(block, order)
+	a.settle()
+	a.state[block] = int8(keeping + order)
+	a.kept = block
 }
 
 // join makes a block free, together with its buddy if that is free, and so on.

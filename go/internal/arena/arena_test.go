@@ -48,6 +48,7 @@ func TestBlocksNeverOverlapAndAllComesBack(t *testing.T) {
 		for _, b := range held {
 			a.Free(b.offset)
 		}
+		a.settle()
 		if got := a.wholeBlocks(); got != whole {
 			t.Errorf("%d blocks: %d free lists entries after all came back, %d at first: buddies were not joined", blocks, got, whole)
 		}
@@ -197,4 +198,23 @@ func TestFreeOfAnythingElsePanics(t *testing.T) {
 		}
 	}()
 	a.Free(two)
+}
+
+// The block freed last is handed out again; where it is in the way of a larger one it is joined for that.
+func TestBlockFreedLast(t *testing.T) {
+	a := grown(4)
+	first, _ := a.Alloc(BlockSize)
+	second, _ := a.Alloc(BlockSize)
+	a.Free(first)
+	if used := a.Used(); used != BlockSize {
+		t.Errorf("%d bytes in use", used)
+	}
+	if again, ok := a.Alloc(BlockSize); !ok || again != first {
+		t.Errorf("the block at %d, %v, not %d", again, ok, first)
+	}
+	a.Free(first)
+	a.Free(second)
+	if _, ok := a.Alloc(4 * BlockSize); !ok {
+		t.Error("no room for all when nothing is in use")
+	}
 }

@@ -21,7 +21,7 @@ func (c *Client) allocate(size int64, w Wait) (int64, error) {
 		// Registered before the arena is looked at: a block that is freed after that wakes us.
 		c.blocks.Lock()
 		room := c.room
-		c.waiting++
+		c.waiting.Add(1)
 		c.blocks.Unlock()
 		offset, err := c.pool.alloc(size)
 		if errors.Is(err, errFull) {
@@ -32,9 +32,7 @@ func (c *Client) allocate(size int64, w Wait) (int64, error) {
 			case <-c.ended:
 			}
 		}
-		c.blocks.Lock()
-		c.waiting--
-		c.blocks.Unlock()
+		c.waiting.Add(-1)
 		if err == nil {
 			return offset, nil
 		}
@@ -63,9 +61,10 @@ func (c *Client) freeBlock(slot int) {
 
 func (c *Client) giveBack(block int64) {
 	c.pool.free(block)
-	c.blocks.Lock()
-	defer c.blocks.Unlock()
-	if c.waiting > 0 {
+	// Who waits has counted himself before he looked into the pool: either he has found this block, or, as the pool's lock went from him to us, he is seen here.
+	if c.waiting.Load() != 0 {
+		c.blocks.Lock()
+		defer c.blocks.Unlock()
 		close(c.room)
 		c.room = make(chan struct{})
 	}

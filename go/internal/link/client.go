@@ -28,9 +28,9 @@ type Client struct {
 	committed  atomic.Int32 // slots that have pages, from the first on
 
 	pool    *pool         // of requests
-	blocks  sync.Mutex    // guards room and waiting
+	blocks  sync.Mutex    // guards room
 	room    chan struct{} // closed and replaced when a block is freed that somebody waits for
-	waiting int
+	waiting atomic.Int32
 
 	brief  brief
 	relief relief
