@@ -87,7 +87,7 @@ func BenchmarkCopy(b *testing.B) {
 func TestShare(t *testing.T) {
 	from := content(2 * shared)
 	to := make([]byte, len(from)+line)
-	for _, length := range []int{0, 1, line, piece - 1, piece, piece + 1, 3*piece + 7, shared, shared + 1} {
+	for _, length := range []int{0, 1, line, slotted, slotted + 1, piece - 1, piece, piece + 1, 3*piece + 7, shared, shared + 1} {
 		for _, offset := range []int{0, 1, 63} {
 			clear(to)
 			if n := Share(to[offset:], from[:length]); n != length || !bytes.Equal(to[offset:offset+length], from[:length]) {
