@@ -20,7 +20,7 @@ Measure = Callable[[int, float], Figures]
 
 _START = 60.0  # s; imports may come from a slow disk
 _SLACK = 60.0  # s, beyond a round's duration, its warm-up and its start: for the last call, which may be long
-_TOLD = 1.0  # s, in which all of several clients have their command, and after a round's duration have warmed up
+_TOLD = 2.0  # s, in which all of several clients have their command, and after a round's duration have warmed up
 _LINGER = 0.2  # s; clients end their measured part one after the other, by as much as their last calls take
 _ONCE = 0.001  # s, of calls before clients are idle
 _SETTLE = 0.5  # s, for what a library does after its last call
