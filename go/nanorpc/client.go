@@ -75,7 +75,7 @@ func (c *Client) Call(ctx context.Context, method string, request []byte) ([]byt
 func (c *Client) AppendCall(ctx context.Context, buffer []byte, method string, request []byte) ([]byte, error) {
 	var wait link.Wait
 	var err error
-	if ctx.Done() != nil { // as in waitFor, but that takes 30 ns of a call's 600 to say so
+	if ctx.Done() != nil { // waitFor says the same, in 36 instructions of a call's 500
 		if wait, err = waitFor(ctx); err != nil {
 			return buffer, err
 		}

@@ -103,8 +103,8 @@ func (s *Spinner) Spin(poll func(rounds int) bool, deadline int64) bool {
 	}
 }
 
-// Glance is the first moment of Spin where spins have paid, for a waiter whose call is a function's to save: it spins while *addr equals old, and returns what it has loaded last, or old
-// where it has not looked. Spin is to follow if that has not changed.
+// Glance is the first moment of Spin, where spins have paid, without a function to be called for each look: it spins while *addr equals old, and returns what it has loaded last, or old
+// where it has not looked. If that has not changed, Spin is to follow.
 func (s *Spinner) Glance(addr *uint32, old uint32) uint32 {
 	if s.Policy == None || s.shortened != 0 || failpoint.Spin(maxSpin) == 0 {
 		return old
