@@ -17,8 +17,7 @@ func TestWaitsAllowForCopying(t *testing.T) {
 			t.Fatal("no slot")
 		}
 		defer e.client.Release(slot)
-		offset, err := e.client.Reserve(slot, request, Wait{})
-		if err != nil {
+		if _, err := e.client.Reserve(slot, request, Wait{}); err != nil {
 			t.Fatal(err)
 		}
 		e.client.Submit(slot, Submission{Length: request})
@@ -26,7 +25,8 @@ func TestWaitsAllowForCopying(t *testing.T) {
 		if err := e.server.Next(&call); err != nil {
 			t.Fatal(err)
 		}
-		if offset, err = e.server.Allocate(&call, reply); err != nil {
+		offset, err := e.server.Allocate(&call, reply)
+		if err != nil {
 			t.Fatal(err)
 		}
 		e.server.Publish(&call, wire.StatusOK, offset, reply)
