@@ -71,16 +71,12 @@ func (a *Arena) Alloc(size int64) (int64, bool) {
 		a.kept = none
 		return a.take(block, order), true
 	}
-	if block, ok := a.split(order); ok {
-		return a.take(block, order), true
-	}
-	if a.kept == none {
-		return 0, false
-	}
-	a.settle()
 	block, ok := a.split(order)
 	if !ok {
-		return 0, false
+		a.settle()
+		if block, ok = a.split(order); !ok {
+			return 0, false
+		}
 	}
 	return a.take(block, order), true
 }

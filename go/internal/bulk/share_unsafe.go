@@ -11,7 +11,7 @@ const (
 	shared = 16 << 10
 	// So few go to a slot, whose lines are asked for as soon as it is free.
 	slotted = 3 * line
-	// piece is for how many bytes at a time it does. To ask for 8 KiB at once was no better than not to ask, and to ask for more was worse.
+	// piece is for how many bytes at a time it does. To ask for 16 KiB at once was no better than not to ask, and to ask for more was worse.
 	piece = 16 * line
 )
 

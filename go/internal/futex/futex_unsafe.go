@@ -97,3 +97,9 @@ func readClock() clock {
 
 // yield lets other threads run on this CPU before the caller goes on. It keeps the P, as a thread does that the kernel preempts.
 func yield() { _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
+// PrefetchWriteAfter is PrefetchWrite for lines after addr's, one or more: for who is to write that one too, but not before somebody who spins on a word in it would have fetched it again.
+func PrefetchWriteAfter(addr *uint32, lines int) {
+	const line = 64 // bytes
+	PrefetchWrite((*uint32)(unsafe.Add(unsafe.Pointer(addr), line)), lines)
+}

@@ -36,8 +36,3 @@ func PrefetchRead(addr *uint32)
 //
 //go:noescape
 func PrefetchWrite(addr *uint32, lines int)
-
-// PrefetchWriteAfter is PrefetchWrite for lines after addr's, one or more: for who is to write that one too, but not before somebody who spins on a word in it would have fetched it again.
-//
-//go:noescape
-func PrefetchWriteAfter(addr *uint32, lines int)

@@ -46,17 +46,6 @@ again:
 	JGT  again
 	RET
 
-// func PrefetchWriteAfter(addr *uint32, lines int)
-TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-16
-	MOVQ addr+0(FP), AX
-	MOVQ lines+8(FP), CX
-again:
-	ADDQ $64, AX
-	BYTE $0x0F; BYTE $0x0D; BYTE $0x08 // PREFETCHW (AX)
-	DECQ CX
-	JGT  again
-	RET
-
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool
 TEXT ·SpinEither(SB), NOSPLIT, $0-33
 	MOVQ word+0(FP), AX

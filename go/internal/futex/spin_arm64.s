@@ -42,17 +42,6 @@ again:
 	BGT  again
 	RET
 
-// func PrefetchWriteAfter(addr *uint32, lines int)
-TEXT ·PrefetchWriteAfter(SB), NOSPLIT, $0-16
-	MOVD addr+0(FP), R0
-	MOVD lines+8(FP), R1
-again:
-	ADD  $64, R0
-	PRFM (R0), PSTL1KEEP
-	SUBS $1, R1, R1
-	BGT  again
-	RET
-
 // func SpinEither(word *uint32, old uint32, mask *uint64, n int) bool
 TEXT ·SpinEither(SB), NOSPLIT, $0-33
 	MOVD  word+0(FP), R0

@@ -31,6 +31,3 @@ func PrefetchRead(*uint32) {}
 
 // PrefetchWrite does nothing here.
 func PrefetchWrite(*uint32, int) {}
-
-// PrefetchWriteAfter does nothing here.
-func PrefetchWriteAfter(*uint32, int) {}
