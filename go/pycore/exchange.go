@@ -29,13 +29,14 @@ func Exchange(id, slot, method, request, length, deadline, reply, room, within i
 	return c.exchanged(int(slot), length, deadline, octets(reply, room))
 }
 
-// Submitted is Exchange for a call that a function in C has submitted itself, in a slot whose generation it has counted up: see ClientGenerations.
-func Submitted(id, slot, length, deadline, reply, room, within int64) int64 {
+// Submitted is Exchange for a call that a function in C has submitted itself, in a slot whose generation it has counted up: see ClientGenerations. If roused is not 0 it has woken the
+// server for it as well.
+func Submitted(id, slot, length, roused, deadline, reply, room, within int64) int64 {
 	c, ok := holder(id, slot)
 	if !ok || length < 0 || length > wire.InlineCapacity || reply == 0 || room < wire.InlineCapacity || within < 0 {
 		return -statusInvalidHandle
 	}
-	c.Submitted(int(slot), int(length))
+	c.Submitted(int(slot), int(length), roused != 0)
 	if within != 0 && !c.awaitSoon(slot, within, false) {
 		return -statusPending
 	}
@@ -77,6 +78,18 @@ func ClientGenerations(id int64) int64 {
 	first := c.Generation(0)
 	c.pinned.Pin(first) // C may keep a pointer to Go's memory only as long as that is pinned (the rules of cgo)
 	return location(first)
+}
+
+// ClientSleeps returns 1 if waits of the client may sleep, else 0.
+func ClientSleeps(id int64) int64 {
+	c, ok := clients.get(id)
+	switch {
+	case !ok:
+		return -statusInvalidHandle
+	case c.Sleeps():
+		return 1
+	}
+	return 0
 }
 
 // GenerationStride returns how many bytes there are from the generation of a slot's last call to that of the next slot's.

@@ -107,7 +107,7 @@ class Channel:
         self._numbers: dict[str, int] = {}
         # Slots that no thread uses, each with the offset of its stage. Appending and popping are atomic.
         self._idle: list[tuple[Slot, int]] = []
-        asked = (self.core.pycore_ClientAddress, self.core.pycore_ClientGenerations, self.core.pycore_GenerationStride)
+        asked = (self.core.pycore_ClientAddress, self.core.pycore_ClientGenerations, self.core.pycore_GenerationStride, self.core.pycore_ClientSleeps)
         self._exchange = self.core.exchanger(self._idle, self._numbers, handle, *(checked(ask(handle)) for ask in asked))
         self._tickets = Tickets()  # of all slots that the core has given, and of those who are about to ask it for some
         self._waiting: set[int] = set()  # tickets of those who wait for a slot of the core

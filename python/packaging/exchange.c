@@ -9,6 +9,7 @@
 #include "copy.h"
 #include "core_go.h"
 #include "exchange.h"
+#include "rare.h"
 
 enum {
     UNDONE = 0,          /* the result of an Exchange that has done nothing */
@@ -48,15 +49,21 @@ typedef struct {
     const char *payload;
 } Request;
 
+/* How far a call has come here. */
+typedef enum { NOT_YET, SUBMITTED, ROUSED } Step;
+
 /* Make a call in the core, or wait for one that has been submitted: see lock.h. Return what Exchange does; a short reply has been copied. */
 static int64_t
-in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t within, char *copied)
+in_core(Client *client, int64_t slot, const Request *r, Step step, int64_t within, char *copied)
 {
     PyThreadState *thread = within == 0 ? PyEval_SaveThread() : NULL;
     int64_t result, to = address(copied);
 
-    result = submitted ? pycore_Submitted(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, within)
-                       : pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
+    if (step == NOT_YET) {
+        result = pycore_Exchange(client->number, slot, r->method, address(r->payload), r->length, r->deadline, to, INLINE_CAPACITY, within);
+    } else {
+        result = pycore_Submitted(client->number, slot, r->length, step == ROUSED, r->deadline, to, INLINE_CAPACITY, within);
+    }
     if (thread == NULL && result == PENDING && has_turn(&client->turn)) {
         result = pycore_Exchanged(client->number, slot, r->length, r->deadline, to, INLINE_CAPACITY, LONG_MOMENT);
         learn(&client->turn, result == PENDING);
@@ -71,22 +78,47 @@ in_core(Client *client, int64_t slot, const Request *r, int submitted, int64_t w
     return result;
 }
 
+/* Wait for the reply to a rare call, and return its length; or -1 if it is not there, or not here. */
+static int64_t
+answered_rarely(Client *client, int64_t slot, int64_t deadline)
+{
+    PyThreadState *thread = PyEval_SaveThread();
+    int done = slept(&client->slots, slot, deadline);
+
+    take_back(thread, &client->turn);
+    if (!done) {
+        client->slots.roused = 0; /* these take long: the core sleeps for as long as it takes */
+        return -1;
+    }
+    return reply_of(&client->slots, slot);
+}
+
 /* Make a call, here if it can be, else in the core. Return what Exchange does, and where a short reply is, which may be in what there is for a copy. */
 static int64_t
 made(Client *client, int64_t slot, const Request *r, char *copied, const char **reply)
 {
-    int64_t within = r->length > SHORT ? 0 : moment(&client->turn), length;
-    int submitted = within != 0 && r->length <= INLINE_CAPACITY && is_open(&client->slots, slot);
+    int64_t within = r->length > SHORT ? 0 : moment(&client->turn), length = -1;
+    Slots *slots = &client->slots;
+    Step step = NOT_YET;
 
-    if (submitted && submit(&client->slots, slot, (uint64_t)r->method, r->deadline, r->payload, r->length)) {
-        length = answered(&client->slots, slot);
+    if (within != 0 && r->length <= INLINE_CAPACITY && is_open(slots, slot)) {
+        step = SUBMITTED;
+        if (submit(slots, slot, (uint64_t)r->method, r->deadline, r->payload, r->length)) {
+            slots->roused = 0;
+            length = answered(slots, slot);
+        } else if (rouse(slots, slot)) {
+            step = ROUSED;
+            if (is_rare(slots) && !has_turn(&client->turn)) {
+                length = answered_rarely(client, slot, r->deadline);
+            }
+        }
         if (length >= 0) {
-            *reply = slot_of(&client->slots, slot)->reply.payload;
+            *reply = slot_of(slots, slot)->reply.payload;
             return (int64_t)COPIED << 32 | length;
         }
     }
     *reply = copied;
-    return in_core(client, slot, r, submitted, within, copied);
+    return in_core(client, slot, r, step, within, copied);
 }
 
 PyDoc_STRVAR(exchange_doc,
@@ -158,29 +190,31 @@ exchange(PyObject *common, PyObject *const *arguments, Py_ssize_t given)
 static PyMethodDef exchange_definition = {"exchange", (PyCFunction)(void (*)(void))exchange, METH_FASTCALL, exchange_doc};
 
 PyDoc_STRVAR(exchanger_doc,
-"exchanger(idle, numbers, client, segment, generations, stride)\n\n"
+"exchanger(idle, numbers, client, segment, generations, stride, may_sleep)\n\n"
 "Return the function that makes calls of a client with bytes: exchange(method, payload, deadline, keep). Numbers are those of methods; idle has tuples that\n"
 "begin with a slot, which nobody uses: those that are in it may be taken from its end, and added there, by any thread that holds the interpreter's\n"
-"lock. The segment's address is ClientAddress, that of the generations ClientGenerations, and the stride GenerationStride.");
+"lock. The segment's address is ClientAddress, that of the generations ClientGenerations, the stride GenerationStride, and what may sleep\n"
+"ClientSleeps.");
 
 static PyObject *
 exchanger(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t given)
 {
     Client client = {.turn = no_turn};
     PyObject *common, *function, *state;
-    int64_t segment, generations;
+    int64_t segment, generations, may_sleep;
 
-    if (!expect("exchanger", given, 6)) {
+    if (!expect("exchanger", given, 7)) {
         return NULL;
     }
     if (!PyList_CheckExact(arguments[IDLE]) || !PyDict_CheckExact(arguments[NUMBERS])) {
-        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and four integers");
+        PyErr_SetString(PyExc_TypeError, "exchanger() takes a list, a dict and five integers");
         return NULL;
     }
     if (!integer(arguments[2], &client.number) || !integer(arguments[3], &segment) || !integer(arguments[4], &generations) ||
-        !integer(arguments[5], &client.slots.stride)) {
+        !integer(arguments[5], &client.slots.stride) || !integer(arguments[6], &may_sleep)) {
         return NULL;
     }
+    client.slots.may_sleep = may_sleep != 0;
     client.slots.segment = (char *)(intptr_t)segment;
     client.slots.generations = (char *)(intptr_t)generations;
     state = PyByteArray_FromStringAndSize((const char *)&client, sizeof client);

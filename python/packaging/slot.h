@@ -14,12 +14,14 @@
 /* Offsets in a segment, in bytes. */
 enum { READY_AT = 1024, BELL_AT = READY_AT + 8, SLOTS_AT = 4096 };
 
-enum { SLOTS = 256 };
+enum { SLOTS = 256, GROUPS = 64 };
 
 /* How much of a payload is in the line of its slot's word, in bytes. */
 enum { FIRST_LINE = LINE - 32 };
 
 enum {
+    BELL_AWAKE = 0,
+    BELL_SLEEPING = 1,      /* the server sleeps on the bell */
     BELL_POLLING = 1 << 16, /* | slot: the server looks at the request word of that slot */
     GENERATION_SHIFT = 8,
     GENERATION_MASK = 0xffffff,
@@ -81,6 +83,8 @@ typedef struct {
     char *segment;
     char *generations; /* of the slots' last calls, each of 32 bits: link's own. NULL: calls are left to the core */
     int64_t stride;    /* from one of them to the next */
+    int may_sleep;   /* whether waits may sleep here: those of a client whose policy is adaptive */
+    uint32_t roused; /* calls in a row for which the server has had to be woken */
     Hope hope;
 } Slots;
 
@@ -160,22 +164,37 @@ publish(ReplyLines *reply, uint32_t word, const char *payload, int64_t length)
     return __atomic_exchange_n(&reply->word, word, __ATOMIC_SEQ_CST);
 }
 
-/* Wait for the reply to a slot's call for a moment, and return its length; or -1 if it is not there, or is not here: that is the core's to say. */
+/* Report whether a reply word says that the reply to a slot's call is complete. */
+static inline int
+is_done(const Slots *slots, int64_t number, uint32_t word)
+{
+    return word >> GENERATION_SHIFT == *generation_of(slots, number) && word & FLAG_DONE;
+}
+
+/* Return the length of a complete reply, or -1 if it is not in the slot, or an error: that is the core's to say. */
+static inline int64_t
+reply_of(const Slots *slots, int64_t number)
+{
+    Slot *slot = slot_of(slots, number);
+    uint32_t length;
+
+    expect_payload(slot->request.payload, slot->request.length); /* as in link.Client.Recycle */
+    length = __atomic_load_n(&slot->reply.length, __ATOMIC_RELAXED);
+    return __atomic_load_n(&slot->reply.status, __ATOMIC_RELAXED) == STATUS_OK && length <= INLINE_CAPACITY ? (int64_t)length : -1;
+}
+
+/* Wait for the reply to a slot's call for a moment, and return its length; or -1 if it is not there, or not here. */
 static inline int64_t
 answered(Slots *slots, int64_t number)
 {
     Slot *slot = slot_of(slots, number);
-    uint32_t generation = *generation_of(slots, number), length, word;
     int looks;
 
     for (looks = hope_for(&slots->hope); looks > 0; looks--) {
         /* What the server has published with the word, in Server.Publish, is seen after it. */
-        word = __atomic_load_n(&slot->reply.word, __ATOMIC_ACQUIRE);
-        if (word >> GENERATION_SHIFT == generation && word & FLAG_DONE) {
+        if (is_done(slots, number, __atomic_load_n(&slot->reply.word, __ATOMIC_ACQUIRE))) {
             slots->hope.vain = 0;
-            expect_payload(slot->request.payload, slot->request.length); /* as in link.Client.Recycle */
-            length = __atomic_load_n(&slot->reply.length, __ATOMIC_RELAXED);
-            return __atomic_load_n(&slot->reply.status, __ATOMIC_RELAXED) == STATUS_OK && length <= INLINE_CAPACITY ? (int64_t)length : -1;
+            return reply_of(slots, number);
         }
         pause_briefly();
     }

@@ -203,7 +203,7 @@ def test_what_a_client_takes_for_its_reply(word: int, status: int, length: int, 
     slot = FakeSlot(bell=bell, generation=7, reply_word=word, status=status, reply_length=length, reply=(ctypes.c_uint8 * INLINE)(*range(INLINE)))
     address, entry = ctypes.addressof(slot), (0, 0)
     idle = [entry]
-    exchange = core().exchanger(idle, {"method": 5}, 0, address, address + FakeSlot.generation.offset, 0)
+    exchange = core().exchanger(idle, {"method": 5}, 0, address, address + FakeSlot.generation.offset, 0, 1)
     got = exchange("method", b"request", 99, False)
     if here:
         assert got == bytes(range(INLINE))[:length]

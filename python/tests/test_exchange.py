@@ -347,14 +347,15 @@ class Odd:
     "arguments",
     [
         (),
-        ([], {}, 0, 0, 0),
-        ([], {}, 0, 0, 0, 0, 0),
-        ((), {}, 0, 0, 0, 0),
-        ([], [], 0, 0, 0, 0),
-        ([], {}, "0", 0, 0, 0),
-        ([], {}, 0, None, 0, 0),
-        ([], {}, 0, 0, b"", 0),
-        ([], {}, 0, 0, 0, 1.5),
+        ([], {}, 0, 0, 0, 0),
+        ([], {}, 0, 0, 0, 0, 0, 0),
+        ((), {}, 0, 0, 0, 0, 0),
+        ([], [], 0, 0, 0, 0, 0),
+        ([], {}, "0", 0, 0, 0, 0),
+        ([], {}, 0, None, 0, 0, 0),
+        ([], {}, 0, 0, b"", 0, 0),
+        ([], {}, 0, 0, 0, 1.5, 0),
+        ([], {}, 0, 0, 0, 0, None),
     ],
 )
 def test_wrong_use_of_exchanger(arguments: tuple[Any, ...]) -> None:
@@ -382,13 +383,13 @@ def test_wrong_use_of_exchanger(arguments: tuple[Any, ...]) -> None:
 def test_wrong_use_of_exchange(entry: Any, arguments: tuple[Any, ...], error: type[Exception]) -> None:
     idle = [entry]
     with pytest.raises(error):
-        core().exchanger(idle, {"same": 1, "text": "1"}, 0, 0, 0, 0)(*arguments)
+        core().exchanger(idle, {"same": 1, "text": "1"}, 0, 0, 0, 0, 0)(*arguments)
     assert idle == [entry]
 
 
 @pytest.mark.parametrize("place", range(7))
 def test_wrong_use_of_caller(place: int) -> None:
-    arguments: list[Any] = [core().exchanger([], {}, 0, 0, 0, 0), bytearray(1), bytearray(1), print, print, print]
+    arguments: list[Any] = [core().exchanger([], {}, 0, 0, 0, 0, 0), bytearray(1), bytearray(1), print, print, print]
     assert callable(core().caller(*arguments))
     if place > 2:
         arguments.insert(place, print)
@@ -442,7 +443,7 @@ def test_numbers_that_are_none(client: nanorpc.Client) -> None:
     handle = client._tools.line.channel.handle
     for number, slot in ((0, 0), (-1, 0), (1 << 40, 0), (handle, -1), (handle, 256), (handle, 1 << 62)):
         entry = (slot, 0)
-        assert core().exchanger([entry], {"same": 1}, number, 0, 0, 0)("same", b"", 0, False) == (entry, -15)
+        assert core().exchanger([entry], {"same": 1}, number, 0, 0, 0, 0)("same", b"", 0, False) == (entry, -15)
     memory = ctypes.create_string_buffer(INLINE)
     address = ctypes.addressof(memory)
     for request, length, reply, room in (

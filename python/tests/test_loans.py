@@ -177,7 +177,7 @@ def test_wrong_use_of_holds(client: nanorpc.Client, all_slots_are_free: Check) -
 
 @pytest.mark.parametrize("place", range(4))
 def test_wrong_use_of_holder(place: int) -> None:
-    arguments: list[Any] = [core().exchanger([], {}, 0, 0, 0, 0), bytearray(1), bytearray(1), 1]
+    arguments: list[Any] = [core().exchanger([], {}, 0, 0, 0, 0, 0), bytearray(1), bytearray(1), 1]
     assert len(core().holder(*arguments)) == 2
     arguments[place] = (print, bytearray(), b"0", "1")[place]
     with pytest.raises(TypeError):

@@ -82,19 +82,28 @@ func (c *Client) Submit(slot int, s Submission) (woke bool) {
 	return c.rouse(slot)
 }
 
-// Submitted does what is left of Submit for a slot's holder who has published its call himself, with a request of length bytes, after having counted up its Generation.
-func (c *Client) Submitted(slot, length int) (woke bool) {
+// Submitted does what is left of Submit for a slot's holder who has published his call himself, with a request of length bytes, after having counted up its Generation; roused says that
+// he has woken the server for it.
+func (c *Client) Submitted(slot, length int, roused bool) (woke bool) {
 	c.calls[slot].submitted, c.calls[slot].sent = true, int64(length)
+	if roused {
+		return c.roused(slot)
+	}
 	return c.rouse(slot)
 }
 
 // rouse has the server look at a slot whose call has been published, unless it does, and reports whether it had to be woken.
 func (c *Client) rouse(slot int) (woke bool) {
-	call := &c.calls[slot]
 	if atomic.LoadUint32(&c.doorbell.Bell) == wire.BellPolling(slot) || !c.Ring(wire.Group(slot)) {
-		call.roused = 0
+		c.calls[slot].roused = 0
 		return false
 	}
+	return c.roused(slot)
+}
+
+// roused notes that the server has been woken for a slot's call, and returns true.
+func (c *Client) roused(slot int) bool {
+	call := &c.calls[slot]
 	call.roused = min(call.roused+1, frugalAfter)
 	return true
 }

@@ -106,6 +106,9 @@ func (c *Client) commitSlot(slot int) error {
 // Spins reports whether waits for replies may spin.
 func (c *Client) Spins() bool { return c.calls[0].spinner.Policy != futex.None }
 
+// Sleeps reports whether waits for replies may sleep.
+func (c *Client) Sleeps() bool { return c.calls[0].spinner.Policy != futex.Busy }
+
 // Layout returns the layout of the segment.
 func (c *Client) Layout() wire.Layout { return c.segment.Layout() }
 
