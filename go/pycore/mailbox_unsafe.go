@@ -17,8 +17,8 @@ func octets(address, n int64) []byte {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&address))), n)
 }
 
-// location returns where a number lies: one of Go's is to be pinned before anybody else uses that.
-func location[T uint32 | atomic.Uint64](number *T) int64 {
+// location returns where a number lies, 0 for nil: one of Go's is to be pinned before anybody else uses that.
+func location[T uint32 | atomic.Uint64 | atomic.Bool](number *T) int64 {
 	return int64(uintptr(unsafe.Pointer(number)))
 }
 

@@ -25,6 +25,7 @@ type worker struct {
 	call     *endpoint.Call // that WorkerNext has returned; nil once it has been answered or detached
 	reserved memory         // of the reply, unless that fits in its slot
 	pid      int            // of this process
+	begun    uint64         // the turn in which it was returned, if calls may be taken ahead of it
 	own      bool           // the last call was from this process, which wants the interpreter's lock for the next one
 }
 
@@ -73,6 +74,13 @@ const (
 	boxAhead        // how many calls have been taken ahead, since what is told of them was last read: boxLength and boxDeadline are those of the last,
 	boxRequestBytes // and these the bytes of the calls before it, the one from WorkerNext included
 	boxReplyBytes
+	// From WorkerNext:
+	boxInterruptedAt // where it says whether the thread is to call WorkerNext before it sleeps; 0: it may not sleep, but spin
+	boxWatchedAt     // where it says whether WorkerAhead need not be called after the begin of a turn
+	// To WorkerNext:
+	boxSlept   // for how many of the calls that have been taken ahead the thread has slept
+	boxBriefly // how many of the last of these sleeps were brief ones
+	boxEnded   // if it has slept: when the call from WorkerNext had been answered, in ns of CLOCK_MONOTONIC; else 0
 	boxSize
 )
 
@@ -141,7 +149,8 @@ func WorkerNext(id, within, insist int64) int64 {
 // whoever waits for those keeps the interpreter's lock.
 func (w *worker) let(call *endpoint.Call) {
 	box := w.box
-	box[boxSegment], box[boxTurnAt], box[boxAhead], box[boxRequestBytes], box[boxReplyBytes] = 0, 0, 0, 0, 0
+	box[boxSegment], box[boxTurnAt] = 0, 0
+	box[boxAhead], box[boxSlept], box[boxBriefly], box[boxEnded], box[boxRequestBytes], box[boxReplyBytes] = 0, 0, 0, 0, 0, 0
 	if failpoint.Enabled {
 		return
 	}
@@ -149,22 +158,25 @@ func (w *worker) let(call *endpoint.Call) {
 	if w.own {
 		return
 	}
-	if at, turn := w.endpoint.Ahead(); at != nil {
-		box[boxMethodID], box[boxTurnAt], box[boxTurn] = int64(call.Call.Method), location(at), int64(turn)
+	if a, ok := w.endpoint.Ahead(); ok {
+		w.begun = a.Begun
+		box[boxMethodID], box[boxTurnAt], box[boxTurn] = int64(call.Call.Method), location(a.Turn), int64(a.Begun)
+		box[boxInterruptedAt], box[boxWatchedAt] = location(a.Interrupted), location(a.Watched)
 	}
 }
 
 // advance reads what the mailbox tells of calls that have been taken ahead.
 func (w *worker) advance() {
 	box := w.box
-	if box[boxAhead] == 0 {
+	if box[boxTurnAt] == 0 || uint64(box[boxTurn]) == w.begun {
 		return
 	}
 	w.endpoint.Advance(endpoint.Advance{
-		Turn: uint64(box[boxTurn]), Calls: uint64(box[boxAhead]), RequestBytes: uint64(box[boxRequestBytes]), ReplyBytes: uint64(box[boxReplyBytes]),
+		Turn: uint64(box[boxTurn]), Calls: uint64(box[boxAhead]), Slept: uint64(box[boxSlept]), Briefly: box[boxBriefly] != 0, Ended: box[boxEnded],
+		RequestBytes: uint64(box[boxRequestBytes]), ReplyBytes: uint64(box[boxReplyBytes]),
 		Generation: uint32(box[boxGeneration]), Length: int(box[boxLength]), Deadline: box[boxDeadline],
 	})
-	box[boxAhead], box[boxTurnAt] = 0, 0
+	box[boxAhead], box[boxSlept], box[boxTurnAt] = 0, 0, 0
 }
 
 // WorkerAhead is told of calls that have been taken ahead before anything else is done for the last of them, but for WorkerNext, which reads it as well.

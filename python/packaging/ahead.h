@@ -13,7 +13,7 @@
 /* The integers of a mailbox: the list is that of go/pycore/worker.go. */
 enum {
     CONNECTION, OFFSET, LENGTH, DEADLINE, STATUS, REPLY_OFFSET, REPLY_LENGTH, METHOD, ADDRESS,
-    SEGMENT, SLOT, GENERATION, METHOD_ID, TURN_AT, TURN_WORD, BEFORE, AHEAD, REQUEST_BYTES, REPLY_BYTES
+    SEGMENT, SLOT, GENERATION, METHOD_ID, TURN_AT, TURN_WORD, BEFORE, AHEAD, REQUEST_BYTES, REPLY_BYTES, INTERRUPTED_AT, WATCHED_AT, SLEPT, BRIEFLY, ENDED
 };
 
 enum {
@@ -23,9 +23,29 @@ enum {
 
 enum {
     MOST_AHEAD = 16,      /* calls in a row: others may have something for the worker */
-    TURN_SHIFT = 25,      /* of endpoint.turn, as the next one; the lower bits are the generation */
+    TURN_SHIFT = 25,      /* of endpoint.turn; the lower bits are the generation */
     TURN_AHEAD = 1 << 24,
 };
+
+/* Return the turn that comes so many after another one, without a call. */
+static inline uint64_t
+turn_after(uint64_t turn, int turns)
+{
+    return ((turn >> TURN_SHIFT) + (uint64_t)turns) << TURN_SHIFT;
+}
+
+/* Change the turn of a mailbox, and report whether the worker leads still: against conn.takeOver, which does the same with the turn that it has seen. One of the two fails. */
+static inline int
+change_turn(int64_t *box, uint64_t next)
+{
+    uint64_t turn = (uint64_t)box[TURN_WORD];
+
+    if (!__atomic_compare_exchange_n((uint64_t *)(intptr_t)box[TURN_AT], &turn, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        return 0;
+    }
+    box[TURN_WORD] = (int64_t)next;
+    return 1;
+}
 
 /* Publish the reply to the call of a mailbox, of INLINE_CAPACITY at most, and report whether that may be done here. */
 static inline int
@@ -40,21 +60,28 @@ published(int64_t *box, const char *payload, int64_t length)
     return 1;
 }
 
-/* Begin the turn in which the call of a generation is taken, and report whether the worker leads still. */
+/* Report whether a call that follows may be taken here: what the word says, and what comes with it. */
 static inline int
-next_turn(int64_t *box, uint32_t generation)
+is_alike(const int64_t *box, const Slot *slot, uint32_t word, uint32_t *length)
 {
-    uint64_t turn = (uint64_t)box[TURN_WORD], next = ((turn >> TURN_SHIFT) + 2) << TURN_SHIFT | TURN_AHEAD | generation;
-
-    /* Against conn.takeOver, which does the same with the turn that it has seen: one of the two fails. */
-    if (!__atomic_compare_exchange_n((uint64_t *)(intptr_t)box[TURN_AT], &turn, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
-        return 0;
-    }
-    box[TURN_WORD] = (int64_t)next;
-    return 1;
+    *length = __atomic_load_n(&slot->request.length, __ATOMIC_RELAXED);
+    return (word & 0xff) == STATE_CALL && *length <= INLINE_CAPACITY && __atomic_load_n(&slot->request.method, __ATOMIC_RELAXED) == (uint64_t)box[METHOD_ID];
 }
 
-/* Take the call that follows the one of a mailbox, whose reply has just been published, if it comes within a moment. Its request is on the stage then. */
+/* Make the call whose turn has begun that of the mailbox. Its request is on the stage then. */
+static inline void
+take(int64_t *box, char *stage, const Slot *slot, uint32_t generation, uint32_t length)
+{
+    memcpy(stage, slot->request.payload, length);
+    box[REQUEST_BYTES] += box[LENGTH];
+    box[REPLY_BYTES] += box[REPLY_LENGTH];
+    box[AHEAD]++;
+    box[GENERATION] = generation;
+    box[LENGTH] = length;
+    box[DEADLINE] = __atomic_load_n(&slot->request.deadline, __ATOMIC_RELAXED);
+}
+
+/* Take the call that follows the one of a mailbox, whose reply has just been published, if it comes within a moment. */
 static inline int
 take_ahead(int64_t *box, char *stage, Hope *hope)
 {
@@ -63,7 +90,7 @@ take_ahead(int64_t *box, char *stage, Hope *hope)
     uint32_t bell = BELL_POLLING | (uint32_t)box[SLOT], word = 0, length;
     int looks = hope_for(hope);
 
-    if (box[TURN_AT] == 0 || box[AHEAD] == MOST_AHEAD || box[BEFORE] & (FLAG_WAITING | FLAG_NOTIFY)) {
+    if (box[TURN_AT] == 0 || box[INTERRUPTED_AT] != 0 || box[AHEAD] == MOST_AHEAD || box[BEFORE] & (FLAG_WAITING | FLAG_NOTIFY)) {
         return 0;
     }
     for (;; looks--) {
@@ -82,22 +109,15 @@ take_ahead(int64_t *box, char *stage, Hope *hope)
         pause_briefly();
     }
     hope->vain = 0;
-    length = __atomic_load_n(&slot->request.length, __ATOMIC_RELAXED);
-    if ((word & 0xff) != STATE_CALL || length > INLINE_CAPACITY || __atomic_load_n(&slot->request.method, __ATOMIC_RELAXED) != (uint64_t)box[METHOD_ID]) {
+    if (!is_alike(box, slot, word, &length)) {
         return 0;
     }
     /* For as long a reply as the last one. */
     expect_payload(slot->reply.payload, box[REPLY_LENGTH]);
-    if (!next_turn(box, word >> GENERATION_SHIFT)) {
+    if (!change_turn(box, turn_after((uint64_t)box[TURN_WORD], 2) | TURN_AHEAD | word >> GENERATION_SHIFT)) {
         return 0;
     }
-    memcpy(stage, slot->request.payload, length);
-    box[REQUEST_BYTES] += box[LENGTH];
-    box[REPLY_BYTES] += box[REPLY_LENGTH];
-    box[AHEAD]++;
-    box[GENERATION] = word >> GENERATION_SHIFT;
-    box[LENGTH] = length;
-    box[DEADLINE] = __atomic_load_n(&slot->request.deadline, __ATOMIC_RELAXED);
+    take(box, stage, slot, word >> GENERATION_SHIFT, length);
     return 1;
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ahead.h"
 #include "lock.h"
 #include "slot.h"
 
@@ -19,6 +20,10 @@ enum {
     RARE = 8,             /* calls in a row for which the server has had to be woken, after which the next ones are rare as well: link's frugalAfter */
     RARE_WAIT = 200000,   /* for how many ns at most to sleep here: then the core asks for relief, see rousedReliefWait of link */
     RARE_SLEEPS = 4,      /* how often, at most: a peer may wake a sleeper for nothing */
+    LONGEST_DOZE = 50000000, /* for how many ns at most a server sleeps here: then the core does, and parks */
+    MOST_RARE = 512,      /* calls in a row that a server takes here */
+    BRIEF = 150000,       /* sleeps of fewer ns would be spared by a spin, if it were as long as one of the core's can be: probeSpin of futex */
+    MOST_BRIEF = 4,       /* of these in a row, after which the core spins */
 };
 
 /* Wake who sleeps on a word, as futex.Wake. */
@@ -88,6 +93,99 @@ slept(const Slots *slots, int64_t number, int64_t deadline)
         }
     }
     return is_done(slots, number, __atomic_load_n(word, __ATOMIC_ACQUIRE));
+}
+
+/* Wake the client whose call has been answered, if it sleeps: before anything else is done. */
+static inline void
+wake_caller(int64_t *box)
+{
+    if (box[BEFORE] & FLAG_WAITING) {
+        box[BEFORE] &= ~(int64_t)FLAG_WAITING;
+        wake(&slot_at((char *)(intptr_t)box[SEGMENT], box[SLOT])->reply.word);
+    }
+}
+
+/* Whether the call that follows the one of a mailbox, whose reply has just been published, may be slept for here. */
+static inline int
+may_doze(const int64_t *box)
+{
+    return box[TURN_AT] != 0 && box[INTERRUPTED_AT] != 0 && box[AHEAD] < MOST_RARE && box[BRIEFLY] < MOST_BRIEF && !(box[BEFORE] & FLAG_NOTIFY);
+}
+
+/* Sleep until there is another call in a slot, and return its word, or that of the last one if something else is to be done first, by the core. It is link.Server.sleep, for a
+ * server that watches this slot, as long as no call is in another one. */
+static inline uint32_t
+doze(int64_t *box)
+{
+    char *segment = (char *)(intptr_t)box[SEGMENT];
+    uint64_t *ready = (uint64_t *)(segment + READY_AT), own = (uint64_t)1 << box[SLOT] % GROUPS, rung;
+    uint32_t *bell = (uint32_t *)(segment + BELL_AT), *word = &slot_at(segment, box[SLOT])->request.word;
+    uint32_t *interrupted = (uint32_t *)(intptr_t)box[INTERRUPTED_AT], last = (uint32_t)box[GENERATION], seen, was;
+    int64_t since = monotonic();
+    int sleeps, goes_on = 1;
+
+    for (sleeps = 0; goes_on && sleeps < RARE_SLEEPS; sleeps++) {
+        was = BELL_AWAKE;
+        /* Comes before the loads that follow: against submit and Client.Submit, which publish, set the bit, and load the bell; and Server.Interrupt. It fails if link.Server.Close has been
+         * there. */
+        if (!__atomic_compare_exchange_n(bell, &was, BELL_SLEEPING, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            break;
+        }
+        if (__atomic_load_n(ready, __ATOMIC_SEQ_CST) == 0 && __atomic_load_n(word, __ATOMIC_SEQ_CST) >> GENERATION_SHIFT == last &&
+            __atomic_load_n(interrupted, __ATOMIC_SEQ_CST) == 0) {
+            goes_on = sleep_on(bell, BELL_SLEEPING, since + LONGEST_DOZE);
+        }
+        was = BELL_SLEEPING; /* unless who has woken this thread has changed it already */
+        __atomic_compare_exchange_n(bell, &was, BELL_AWAKE, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+        rung = __atomic_load_n(ready, __ATOMIC_SEQ_CST);
+        if ((rung & ~own) != 0 || __atomic_load_n((uint32_t *)(segment + USED_AT), __ATOMIC_RELAXED) > GROUPS || __atomic_load_n(interrupted, __ATOMIC_SEQ_CST) != 0) {
+            break;
+        }
+        /* To take the bit comes before looking at the slot: one that is set after is for a call that is published after. */
+        if (rung != 0 && !__atomic_compare_exchange_n(ready, &rung, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            break;
+        }
+        /* What the client has published with the word, in Client.Submit or submit, is seen after it. */
+        seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+        if (seen >> GENERATION_SHIFT != last) {
+            box[BRIEFLY] = monotonic() - since < BRIEF ? box[BRIEFLY] + 1 : 0;
+            return seen;
+        }
+    }
+    return last << GENERATION_SHIFT;
+}
+
+/* Sleep for the call that follows the one of a mailbox, and take it. Report whether there is one, that may be taken here; and whether the core is to be told of it now, for the
+ * connection's monitor. The interpreter's lock is not needed. */
+static inline int
+take_rare(int64_t *box, char *stage, int *tell)
+{
+    const Slot *slot = slot_at((char *)(intptr_t)box[SEGMENT], box[SLOT]);
+    uint32_t word, length;
+    int takes;
+
+    if (box[ENDED] == 0) {
+        box[ENDED] = monotonic();
+    }
+    if (!change_turn(box, turn_after((uint64_t)box[TURN_WORD], 1))) { /* as leader.giveTurn; if it fails somebody else leads */
+        return 0;
+    }
+    word = doze(box);
+    takes = word >> GENERATION_SHIFT != (uint32_t)box[GENERATION] && is_alike(box, slot, word, &length);
+    if (!takes) {
+        word = (uint32_t)box[GENERATION] << GENERATION_SHIFT;
+    }
+    /* As leader.takeTurn. It comes before the load that follows, against watched.forgotten, and cannot fail, as nobody else changes a turn that has ended. */
+    if (!change_turn(box, turn_after((uint64_t)box[TURN_WORD], 1) | TURN_AHEAD | word >> GENERATION_SHIFT)) {
+        return 0;
+    }
+    if (takes) {
+        expect_payload(slot->reply.payload, box[REPLY_LENGTH]);
+        take(box, stage, slot, word >> GENERATION_SHIFT, length);
+        box[SLEPT]++;
+        *tell = __atomic_load_n((uint32_t *)(intptr_t)box[WATCHED_AT], __ATOMIC_SEQ_CST) == 0;
+    }
+    return takes;
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include "core_go.h"
 #include "lock.h"
 #include "pin.h"
+#include "rare.h"
 
 typedef struct {
     PyObject_HEAD
@@ -233,6 +234,25 @@ function_of(const Runner *self, PyObject *const *arguments, Py_ssize_t number, i
     return *copies ? function : PyTuple_GetItem(arguments[2], number);
 }
 
+/* Sleep for the next call where calls are rare, and report whether it has been taken. */
+static int
+took_rare(Runner *self)
+{
+    PyThreadState *thread;
+    int took, is_to_be_told = 0;
+
+    if (!may_doze(self->box) || has_turn(&self->turn)) {
+        return 0;
+    }
+    thread = PyEval_SaveThread();
+    took = take_rare(self->box, self->stage, &is_to_be_told);
+    if (is_to_be_told) {
+        pycore_WorkerAhead(self->worker);
+    }
+    take_back(thread, &self->turn);
+    return took;
+}
+
 /* Answer the last call, if that has not been done, and wait for the next one. It may be taken ahead if that is all that is to be done for the last one. */
 static int64_t
 next(Runner *self, int may_be_ahead)
@@ -240,8 +260,11 @@ next(Runner *self, int may_be_ahead)
     int64_t within = moment(&self->turn), number;
     PyThreadState *thread;
 
-    if (may_be_ahead && within != 0 && take_ahead(self->box, self->stage, &self->hope)) {
-        return self->box[METHOD];
+    if (may_be_ahead) {
+        wake_caller(self->box);
+        if (within != 0 && (take_ahead(self->box, self->stage, &self->hope) || took_rare(self))) {
+            return self->box[METHOD];
+        }
     }
     thread = within == 0 ? PyEval_SaveThread() : NULL;
     number = pycore_WorkerNext(self->worker, within, 0);

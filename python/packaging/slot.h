@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Offsets in a segment, in bytes. */
-enum { READY_AT = 1024, BELL_AT = READY_AT + 8, SLOTS_AT = 4096 };
+enum { READY_AT = 1024, BELL_AT = READY_AT + 8, USED_AT = READY_AT + 12, SLOTS_AT = 4096 };
 
 enum { SLOTS = 256, GROUPS = 64 };
 

@@ -288,7 +288,7 @@ def test_each_call_is_run_once_whatever_takes_long(start: Start, eventually: Cal
 
 def test_who_calls_all_the_time_keeps_nobody_waiting(start: Start) -> None:
     serve(start)
-    hammering = subprocess.Popen([sys.executable, "-c", "import nanorpc; call = nanorpc.connect('ahead').call\nwhile True: call('twice', b'x')"])
+    hammering = subprocess.Popen([sys.executable, "-c", "import nanorpc; client = nanorpc.connect('ahead')\nwhile True: client.call('twice', b'x')"])
     try:
         with nanorpc.connect("ahead") as client:
             for i in range(200):

@@ -1,4 +1,4 @@
-"""Rare calls between processes: between two of them both ends sleep. A client wakes the server and sleeps in C, without the core.
+"""Rare calls between processes: between two of them both ends sleep. Each wakes the other and sleeps in C, without the core.
 
 See python/packaging/rare.h.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from test_ahead import CLOSED, DONE, INLINE, ODD, POLLING, FakeSlot, Start, at_full_speed, counted, noted, serve
+from test_ahead import CLOSED, DONE, INLINE, ODD, POLLING, FakeSlot, Start, at_full_speed, counted, noted, quickly, serve
 
 import nanorpc
 from nanorpc._loader import core
@@ -178,6 +180,77 @@ def test_threads_that_call_seldom(start: Start, eventually: Callable[..., None])
             thread.join()
         assert len(noted(client)) == 400
         assert counted(client, 400, eventually).calls == 400
+
+
+def test_statistics_of_rare_calls(start: Start, eventually: Callable[..., None]) -> None:
+    """They are those of now, though the server's thread tells the core of many calls at once; and what it sleeps for counts as sleeps."""
+    serve(start)
+    with nanorpc.connect("ahead") as client, nanorpc.connect("ahead") as watching:
+        sent = len(seldom(client, 100))
+        for _ in range(5):
+            sent += len(seldom(client, 20))
+            counted(watching, sent, eventually)
+        busiest = watching.stats().connections[0]
+        assert busiest.calls >= sent
+        assert busiest.sleeps > 0
+
+
+def test_other_calls_between_rare_ones(start: Start) -> None:
+    """Those of other methods and connections, and those that come by way of the queue of the server's only worker, which sleeps."""
+    serve(start)
+    with nanorpc.connect("ahead") as client, nanorpc.connect("ahead") as other:
+        for i in range(10):
+            seldom(client)
+            time.sleep(0.002)
+            assert other.call("twice", b"x") == b"xx"
+            seldom(client)
+            time.sleep(0.002)
+            assert client.later(i) == i
+            assert other.later(i) == i
+            seldom(client)
+            assert client.add(i, 1) == i + 1
+
+
+def test_calls_that_are_rare_no_more(start: Start, eventually: Callable[..., None]) -> None:
+    serve(start)
+    with nanorpc.connect("ahead") as client:
+        total = 0
+        for _ in range(5):
+            total += len(seldom(client, 40)) + len(quickly(client, 2000))
+        assert counted(client, total, eventually).calls == total
+
+
+def test_a_method_that_takes_long_after_rare_calls(start: Start) -> None:
+    """The thread that sleeps for calls loses the connection while it runs it, and others make their calls meanwhile."""
+    serve(start, 2)
+    with nanorpc.connect("ahead") as client:
+        for _ in range(5):
+            seldom(client)
+            slow = threading.Thread(target=client.call, args=("note", b"sleep:0.3"))
+            slow.start()
+            time.sleep(0.05)
+            began = time.monotonic()
+            requests = seldom(client)
+            assert time.monotonic() - began < 0.2 or not slow.is_alive()
+            slow.join()
+            assert len(requests) == 2 * ENOUGH
+
+
+def test_the_end_of_a_client_between_rare_calls(start: Start, eventually: Callable[..., None]) -> None:
+    serve(start)
+    with nanorpc.connect("ahead") as watching:
+        for _ in range(3):
+            client = nanorpc.connect("ahead")
+            seldom(client)
+            assert watching.stats().connected == 2
+            client.close()
+            eventually(lambda: watching.stats().connected == 1, "the connection never ends")
+        program = "import nanorpc, time; client = nanorpc.connect('ahead')\nwhile True: time.sleep(0.001); client.call('twice', b'x')"
+        calling = subprocess.Popen([sys.executable, "-c", program])
+        eventually(lambda: sum(m.calls for m in watching.stats().methods if m.name == "twice") > 100, "it does not call")
+        calling.kill()
+        calling.wait()
+        eventually(lambda: watching.stats().connected == 1, "the connection never ends")
 
 
 def sleepily(client: nanorpc.Client) -> None:

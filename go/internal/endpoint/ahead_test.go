@@ -19,7 +19,7 @@ import (
 type thread struct {
 	*Worker
 	call    *Call
-	at      *atomic.Uint64 // where the turn lies; nil: it takes none ahead
+	ahead   Ahead // zero: it takes none
 	turn    turn
 	advance Advance
 	replied int // bytes of the last reply
@@ -32,8 +32,8 @@ func (th *thread) await() error {
 		return err
 	}
 	th.call, th.advance = call, Advance{Generation: call.Generation(), Length: call.Length}
-	at, present := th.Ahead()
-	th.at, th.turn = at, turn(present)
+	th.ahead, _ = th.Ahead()
+	th.turn = turn(th.ahead.Begun)
 	return nil
 }
 
@@ -64,23 +64,35 @@ func (th *thread) comes() (generation uint32, ok bool) {
 // take takes the call of a generation, and reports whether the thread leads still.
 func (th *thread) take(generation uint32) bool {
 	next := th.turn.ahead(generation)
-	if !th.at.CompareAndSwap(uint64(th.turn), uint64(next)) {
+	if !th.change(next) {
 		return false
 	}
+	th.follow(generation)
+	return true
+}
+
+// change changes the turn, and reports whether the thread leads still.
+func (th *thread) change(next turn) bool {
+	if !th.ahead.Turn.CompareAndSwap(uint64(th.turn), uint64(next)) {
+		return false
+	}
+	th.turn, th.advance.Turn = next, uint64(next)
+	return true
+}
+
+// follow makes the call of a generation, whose turn has begun, the one that is run.
+func (th *thread) follow(generation uint32) {
 	request, _ := th.slot()
-	th.turn = next
 	a := &th.advance
-	a.Turn = uint64(next)
 	a.Calls++
 	a.RequestBytes += uint64(a.Length)
 	a.ReplyBytes += uint64(th.replied)
 	a.Generation, a.Length, a.Deadline = generation, int(atomic.LoadUint32(&request.Length)), atomic.LoadInt64(&request.Deadline)
-	return true
 }
 
 // settle tells of what has been taken ahead, and of the last reply.
 func (th *thread) settle(before uint32) {
-	if th.advance.Calls > 0 {
+	if th.advance.Turn != 0 {
 		th.Advance(th.advance)
 	}
 	th.call.Published(before, th.replied)
@@ -103,7 +115,8 @@ func (th *thread) serve(ahead *atomic.Int64) {
 			continue
 		}
 		before := th.publish()
-		for looks := 0; th.at != nil && before&(wire.FlagWaiting|wire.FlagNotify) == 0 && looks < 100; looks++ {
+		before = th.serveRarely(before, ahead)
+		for looks := 0; th.ahead.Turn != nil && th.ahead.Interrupted == nil && before&(wire.FlagWaiting|wire.FlagNotify) == 0 && looks < 100; looks++ {
 			generation, ok := th.comes()
 			if !ok {
 				runtime.Gosched()
@@ -238,7 +251,7 @@ func leading(t *testing.T, s *pulledServer) (*thread, *caller, int) {
 		}
 		before := th.publish()
 		c.await(t, "first")
-		if th.at != nil {
+		if th.ahead.Turn != nil {
 			return th, c, calls
 		}
 		th.settle(before)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/rendezvous"
 	"nanorpc/go/internal/wire"
@@ -289,7 +290,7 @@ func (c *conn) takeOver(old turn) {
 		return
 	}
 	if generation, ok := old.taken(); ok {
-		c.link.Took(generation, 0) // who has taken it counts what he has done
+		c.link.Took(generation, 0, futex.Slept{}) // who has taken it counts what he has done
 	}
 	c.opened() // before the new leader can find that none is open
 	go c.lead()

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"time"
 
+	"nanorpc/go/internal/futex"
 	"nanorpc/go/internal/link"
 	"nanorpc/go/internal/shm"
 )
@@ -15,8 +16,10 @@ type leader struct {
 	leads bool // while a call is run: it leads the connection; else another leader has been started
 	slow  bool // the call is counted among its method's running ones
 	start time.Time
-	timed bool  // since start
-	ahead count // the calls before the one that is run now that have been taken ahead of it
+	timed bool          // since start,
+	took  time.Duration // or for so long, if not 0
+	ahead count         // the calls before the one that is run now that have been taken ahead of it
+	slept futex.Slept   // for how many of these, and that one, the leader's thread has slept
 }
 
 // lead leads the connection, and others after it. See poller.
@@ -138,7 +141,12 @@ func (l *leader) takeTurn() {
 	c := l.conn
 	l.turn = c.present().next()
 	c.turn.Store(uint64(l.turn)) // seen by who relieves the leader; giveTurn takes the leadership back
-	if !c.watched.Load() {       // see watched.forgotten
+	l.seeWatched()
+}
+
+// seeWatched sees to it that the monitor watches the connection. It comes after the turn's begin: see watched.forgotten.
+func (l *leader) seeWatched() {
+	if c := l.conn; !c.watched.Load() {
 		c.server.monitor.add(c)
 	}
 }
@@ -150,7 +158,7 @@ func (l *leader) giveTurn() bool {
 
 // clock begins to measure the time that the call takes, or not.
 func (l *leader) clock(timed bool) {
-	l.timed = timed
+	l.timed, l.took = timed, 0
 	if timed {
 		l.start = time.Now()
 	}
@@ -161,7 +169,10 @@ func (l *leader) end() bool {
 	c, m := l.conn, l.call.method
 	took := time.Duration(-1)
 	if l.timed {
-		took = time.Since(l.start)
+		took = l.took
+		if took == 0 {
+			took = time.Since(l.start)
+		}
 		m.took(took)
 	}
 	c.stopped(m)

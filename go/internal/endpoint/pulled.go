@@ -3,6 +3,7 @@ package endpoint
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // queueLength is how many calls may wait for a worker before the connections' leaders wait.
@@ -16,7 +17,7 @@ type pulled struct {
 	queue  chan event   // there is none that waits
 
 	mu     sync.Mutex // guards dozing
-	dozing []*Worker  // that sleep on connections they lead
+	dozing []*Worker  // that sleep on connections they lead, or run calls there between which they sleep
 }
 
 // event is a call that has been detached, or a notice.
@@ -41,13 +42,36 @@ func (p *pulled) put(s *Server, e event) {
 	}
 }
 
-// rouse comes after the event is in the queue; doze notes the worker and then looks at the queue.
+// rouse comes after the event is in the queue; doze notes the worker and then looks at the queue. One that runs a call is not woken, but looks at the queue before it sleeps. Where calls
+// are open somebody else may lead the connection, and have been woken.
 func (p *pulled) rouse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.dozing); n > 0 {
-		// The worker leads the connection until it has left dozing, so the segment is there.
-		p.dozing[n-1].leader.conn.link.Interrupt()
+	for _, w := range slices.Backward(p.dozing) {
+		c := w.leader.conn // until the worker has left dozing: so the segment is there
+		if c.link.Interrupt() && c.open.Load() == 0 {
+			return
+		}
+	}
+}
+
+// settleFor is for how long who reads statistics waits for workers that have been woken: each has the interpreter's lock to get first.
+const settleFor = 5 * time.Millisecond
+
+// settle has workers that sleep between calls that they take ahead tell of these, and waits for that for a moment.
+func (p *pulled) settle() {
+	told := map[*Worker]uint64{}
+	p.mu.Lock()
+	for _, w := range p.dozing {
+		if w.rarely && w.leader.conn.link.Interrupt() {
+			told[w] = w.told.Load()
+		}
+	}
+	p.mu.Unlock()
+	for w, before := range told {
+		for end := time.Now().Add(settleFor); w.told.Load() == before && time.Now().Before(end); {
+			time.Sleep(settleFor / 100)
+		}
 	}
 }
 
@@ -64,8 +88,11 @@ func (p *pulled) doze(w *Worker) {
 	}
 }
 
-// awake is called by a worker that has dozed.
+// awake is called by a worker that may have dozed.
 func (p *pulled) awake(w *Worker) {
+	if !w.dozes {
+		return
+	}
 	w.dozes = false
 	p.mu.Lock()
 	defer p.mu.Unlock()

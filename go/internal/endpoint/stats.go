@@ -104,6 +104,7 @@ func (c *conn) leading() *method {
 
 // Stats returns what the server has counted. It is safe for concurrent use.
 func (s *Server) Stats() Stats {
+	s.pulled.settle()
 	now := time.Now()
 	live := s.live()
 	stats := Stats{

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"sync/atomic"
 	"time"
 
 	"nanorpc/go/internal/link"
@@ -17,8 +18,9 @@ type Worker struct {
 	busy   bool   // a call has been returned
 	shared bool   // the last call was from the queue: the connection's own turn
 	dozes  bool   // noted as sleeping on the connection
-	// Calls that follow the last one of the connection may be taken ahead, if nobody relieves the worker.
-	follows bool
+	// Calls that follow the last one of the connection may be taken ahead, if nobody relieves the worker: at once, or after a sleep.
+	follows, rarely bool
+	told            atomic.Uint64 // counts the times that what it has done has been counted
 }
 
 // NewWorker returns a worker of the server.
@@ -49,7 +51,10 @@ func (w *Worker) NextSoon(m link.Moment) (*Call, error) {
 // survive is soon if the moment is not zero, else next. It returns nothing when a client has taken memory away: see leader.survive.
 func (w *Worker) survive(m link.Moment) (*Call, error) {
 	defer repanic()
+	w.server.pulled.awake(w)
 	w.finish()
+	w.rarely = false
+	w.told.Add(1)
 	if m.Within != 0 {
 		return w.soon(m)
 	}
@@ -138,9 +143,7 @@ func (w *Worker) take(e event) (*Call, error) {
 func (w *Worker) lead(moment link.Moment) *Call {
 	l := &w.leader
 	m, other, leads := l.next(moment)
-	if w.dozes {
-		w.server.pulled.awake(w)
-	}
+	w.server.pulled.awake(w)
 	switch {
 	case !leads:
 		w.leave(other)
@@ -214,6 +217,7 @@ func (w *Worker) leave(other *conn) {
 
 // Close leaves to others what the worker leads. A call that it has not answered fails.
 func (w *Worker) Close() {
+	w.server.pulled.awake(w)
 	call, left := w.other, false
 	if call != nil {
 		left = call.left

@@ -190,6 +190,24 @@ func (s *Spinner) length() int64 {
 	return (maxSpin + s.Allowance) >> s.shortened
 }
 
+// Fades reports whether Spin would not spin now.
+func (s *Spinner) Fades() bool { return s.length() == 0 }
+
+// Slept is what a spinner is told of waits that have been without it, as it would not have spun.
+type Slept struct {
+	Waits   uint64 // for which the waiter has slept
+	Briefly bool   // for the last ones not for as long as a probe lasts
+}
+
+// Learn learns from such waits: where they were brief the next one is a probe.
+func (s *Spinner) Learn(slept Slept) {
+	s.Missed += slept.Waits
+	s.misses += int(slept.Waits)
+	if slept.Briefly {
+		s.misses = max(s.misses, s.probeAfter, 1)
+	}
+}
+
 // Copying returns the Allowance for a wait in which the other side writes, reads or compares bytes that travel, so many of them in both directions together. A spin that lasts as
 // long as that at most doubles what such a call costs. Where it takes longer than maxAllowance, a wake-up is a hundredth of it.
 func Copying(bytes int64) int64 { return min(bytes/copiedPerNano*passes, maxAllowance) }

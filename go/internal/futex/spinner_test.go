@@ -51,6 +51,37 @@ func TestSpinnerFadesOut(t *testing.T) {
 	}
 }
 
+// Waits that have been slept for without a spin, as that would not have spun, count as such; after brief ones the next is a probe.
+func TestSpinnerLearnsOfSleeps(t *testing.T) {
+	var s Spinner
+	if s.Fades() {
+		t.Error("it does not spin at first")
+	}
+	for !s.Fades() {
+		spin(&s, never)
+	}
+	missed := s.Missed
+	s.Learn(Slept{Waits: 1})
+	if s.Missed != missed+1 || !s.Fades() {
+		t.Errorf("%d waits count as missed, and it spins again: %v", s.Missed-missed, !s.Fades())
+	}
+	s.Learn(Slept{Briefly: true})
+	if length := s.length(); length != probeSpin {
+		t.Errorf("after brief sleeps it spins for %d ns", length)
+	}
+	spin(&s, never)
+	s.Learn(Slept{Waits: lastProbe})
+	if s.Fades() {
+		t.Error("after many sleeps it does not probe")
+	}
+	for policy, fades := range map[Policy]bool{Busy: false, None: true} {
+		s := Spinner{Policy: policy}
+		if s.Fades() != fades {
+			t.Errorf("%v: it would not spin: %v", policy, !fades)
+		}
+	}
+}
+
 // Waits that are longer than a usual spin, but not than a probe, are caught once a probe has found that it pays.
 func TestSpinnerLearnsToSpinLonger(t *testing.T) {
 	var s Spinner

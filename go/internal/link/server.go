@@ -163,16 +163,20 @@ func (s *Server) Waits() (paid, missed uint64) { return s.spinner.Paid, s.spinne
 // ReplyMemory returns how many bytes of the reply arena hold replies, and how many it has grown to.
 func (s *Server) ReplyMemory() (used, size int64) { return s.pool.usage() }
 
-// Interrupt makes Next return ErrInterrupted, once, when no call is ready.
-func (s *Server) Interrupt() {
+// Interrupt makes Next return ErrInterrupted, once, when no call is ready. It reports whether the leader has slept, and has been woken.
+func (s *Server) Interrupt() (woke bool) {
 	s.interrupted.Store(true)
 	// The leader stores BellSleeping, then looks at interrupted.
 	shm.Try(func() { // it is called from anywhere
-		if atomic.CompareAndSwapUint32(&s.doorbell.Bell, wire.BellSleeping, wire.BellAwake) {
+		if woke = atomic.CompareAndSwapUint32(&s.doorbell.Bell, wire.BellSleeping, wire.BellAwake); woke {
 			futex.Wake(&s.doorbell.Bell, 1)
 		}
 	})
+	return woke
 }
+
+// Interrupted returns where it says whether Next is to return ErrInterrupted, for a leader's thread that sleeps without Next. The memory is the server's.
+func (s *Server) Interrupted() *atomic.Bool { return &s.interrupted }
 
 // Next takes the next call, and blocks until there is one. Only the leader calls it.
 // Errors: ErrParked when there was none for 100 ms: the client rings over the socket for the next one, until then nobody need call Next;
@@ -302,10 +306,20 @@ func (s *Server) Follows(call *Call) bool {
 	return call.Slot == s.watched && s.bell == wire.BellPolling(s.watched) && s.pending == 0 && s.group >= wire.Slots && call.Length <= wire.InlineCapacity && !call.notify
 }
 
-// Took notes that the call of a generation in the slot that is watched has been taken without Next, the last of so many. Only the leader calls it.
-func (s *Server) Took(generation uint32, calls uint64) {
+// FollowsRarely reports whether the leader's thread may wait for the call that follows a short one in its slot without Next: by sleeping on the bell, which it changes from
+// wire.BellAwake to wire.BellSleeping and back, as Next would do at once. It may take the bit of the slot's group from the ready mask, as all slots of other groups are. Only the leader
+// calls it.
+func (s *Server) FollowsRarely(call *Call) bool {
+	used := s.usable()
+	return call.Slot == s.watched && s.bell == wire.BellAwake && s.pending == 0 && s.group >= used && used <= wire.Groups && call.Length <= wire.InlineCapacity && !call.notify &&
+		s.spinner.Fades()
+}
+
+// Took notes that the call of a generation in the slot that is watched has been taken without Next, the last of so many, of which some have been slept for. Only the leader calls it.
+func (s *Server) Took(generation uint32, calls uint64, slept futex.Slept) {
 	s.taken[s.watched] = generation
-	s.spinner.Paid += calls
+	s.spinner.Paid += calls - slept.Waits
+	s.spinner.Learn(slept)
 }
 
 // freshFrom reports whether there is a call that has not been taken in a slot of a group, or in one after it.
