@@ -1,11 +1,12 @@
 /*
- * A model of how calls are taken ahead: go/internal/endpoint/ahead.go, with takeTurn, giveTurn and takeOver, and python/packaging/ahead.h. See README.md.
+ * A model of how calls are taken ahead: go/internal/endpoint/ahead.go, with takeTurn, giveTurn and takeOver, python/packaging/ahead.h, and rare.h but for slept. See README.md.
  *
  * Steps are as in nanorpc.pml: one atomic operation on a word that is shared, with whatever is local to the thread; in any order, and sequentially consistent. The names are those of
  * the code; what is called "ghost" is there for the assertions alone. Threads have no lock in common: the interpreter may have one, but nothing here needs it.
  *
- * It is one connection, with two slots. Slot 0 is the one watched: its caller publishes, and does nothing else. Slot 1 is announced in the ready mask. What is left out is all that
- * does not depend on the turn: sleeping, parking, closing and giving up are in nanorpc.pml.
+ * It is one connection, with two slots. Slot 0 is the one watched: its caller publishes, and does nothing else, unless the bell says that the slot is not polled; there is a bell only
+ * where threads may sleep for its calls (DOZES). Slot 1 is announced in the ready mask. What is left out is all that does not depend on the turn: how Next sleeps, parking, closing and
+ * giving up are in nanorpc.pml.
  */
 
 /* Sizes. */
@@ -17,6 +18,18 @@
 #endif
 #ifndef AHEAD
 #define AHEAD 2 /* most calls that are taken ahead in a row: MOST_AHEAD */
+#endif
+#ifndef DOZES
+#define DOZES 0 /* how often a thread may sleep for the call that follows. 0: there is no bell, and slot 0 is always polled */
+#endif
+#ifndef SPURIOUS
+#define SPURIOUS 0 /* most sleeps that end for no reason: timeouts, signals, and wake-ups that come late */
+#endif
+#ifndef SHARED
+#define SHARED 0 /* 1: slot 1 is GROUPS slots after slot 0, and has the same bit. It is not in use from the start */
+#endif
+#ifndef INTERRUPTS
+#define INTERRUPTS 0 /* 1: Server.Interrupt is called */
 #endif
 #ifndef RELIEFS
 #define RELIEFS 2 /* how often leaders may be relieved */
@@ -43,6 +56,13 @@
 #define ahead(turn, generation) ((number(turn) + 2) * 16)
 #else
 #define ahead(turn, generation) ((number(turn) + 2) * 16 + 8 + (generation))
+#endif
+#ifdef M_DOZE_TURN
+#define rarely(turn, generation) ahead(turn, generation)
+#define ENDED true
+#else
+#define rarely(turn, generation) ((number(turn) + 1) * 16 + 8 + (generation)) /* after a sleep */
+#define ENDED (turn == mine)
 #endif
 #define taken(turn) ((turn) % 8)
 #ifdef M_ALWAYS
@@ -75,6 +95,27 @@
 /* The segment. The words have generations only. Payloads are the number of their call. */
 byte request[2] = BEFORE, requestPayload[2], reply[2] = BEFORE, replyPayload[2];
 bit ready; /* the bit of slot 1 */
+#if DOZES
+bit own;   /* and that of slot 0 */
+#define RUNG (ready || own)
+mtype = { Awake, Sleeping, Polling }; /* Polling: slot 0 */
+mtype bell = Awake;
+bit used;        /* is more than GROUPS */
+bit interrupted; /* Server.interrupted */
+bit pending;     /* Server.pending: slot 1 is to be looked at. The leader's own, as linkTaken */
+byte spurious;   /* how many sleeps may still end for no reason */
+/* Who finds no sleeper, or that another one has woken it, has no more to do. */
+#define Wake() atomic { if :: bell == Sleeping -> bell = Awake; printf("server: the sleeper is woken\n") :: else fi }
+/* The mask is compared and swapped: that fails if another bit is set by now. */
+#define TAKE_BIT atomic { if :: rung && ready -> goto quit :: rung && !ready -> leads(me); own = 0; printf("server, thread %d: takes the bit of slot 0\n", me) :: else fi }
+/* FollowsRarely. The bell is the leader's own while nobody sleeps. */
+#define FOLLOW ; rare = slot == 0 && bell == Awake && !pending && !used
+#define FORGET ; rare = 0
+#else
+#define RUNG ready
+#define FOLLOW
+#define FORGET
+#endif
 
 /* conn.turn */
 short turn;
@@ -112,12 +153,40 @@ proctype Caller(byte slot; byte calls) {
 	:: n == calls -> break
 	:: n < calls ->
 		n++;
+#if SHARED
+		if
+		:: slot == 1 -> used = 1
+		:: else
+		fi;
+#endif
 		requestPayload[slot] = CALL(slot, GENERATION(n));
 		atomic { request[slot] = GENERATION(n); printf("client, slot %d: publishes call %d\n", slot, CALL(slot, GENERATION(n))) }
+#if DOZES
+		if
+		:: slot == 0 && bell == Polling -> goto await /* submit */
+		:: else
+		fi;
+		/* rouse */
+#ifdef M_DOZE_RING
+		Wake();
+#endif
+		atomic {
+			if
+			:: slot == 1 && !SHARED -> ready = 1
+			:: else -> own = 1
+			fi;
+			printf("client, slot %d: sets its bit\n", slot)
+		}
+#ifndef M_DOZE_RING
+		Wake();
+#endif
+await:
+#else
 		if
 		:: slot == 1 -> ready = 1
 		:: else
 		fi;
+#endif
 		atomic { reply[slot] == GENERATION(n) ->
 			assert(replyPayload[slot] == CALL(slot, GENERATION(n))); /* the reply is to this call */
 			printf("client, slot %d: has the reply to call %d\n", slot, CALL(slot, GENERATION(n)))
@@ -125,26 +194,49 @@ proctype Caller(byte slot; byte calls) {
 	od
 }
 
+#if DOZES
+/* Server.Interrupt. The leader is to come to Next for it, without a call. */
+proctype Interrupter() {
+	interrupted = 1;
+	Wake();
+	!interrupted
+}
+#endif
+
 /* What leads: a goroutine, which takes no calls ahead, or a Worker with its thread. */
 proctype Thread(byte me) {
 	byte slot, generation, following, calls; /* calls: that have been taken ahead in a row */
+#if DOZES
+	bit rare, rung; /* rare: Worker.rarely, it may sleep, and takes nothing that comes at once. rung: the bit of slot 0, as it was seen */
+	byte dozes;
+#endif
 	short mine;                              /* leader.turn, TURN_NUMBER: the last turn that it has begun */
 
 endIdle: /* it leads nothing */
 	atomic { starting -> starting--; lead(me); printf("server, thread %d: leads\n", me) }
 
 poll:
+#if DOZES
+	/* Next has slept, or has chosen to poll slot 0. After a change of the bell it looks at that slot, as it may at any time here. */
+	atomic { leads(me); if :: bell = Awake :: bell = Polling fi }
+#endif
 endPoll:
 	/* Server.poll: first the group whose bit is set, then the slot watched. The bit may be set after it has been looked at, so the latter is possible at any time. */
 	if
 	:: atomic { ready -> leads(me); ready = 0; slot = 1 }
 	:: atomic { fresh(0) -> leads(me); slot = 0 }
+#if DOZES
+	:: atomic { own -> leads(me); own = 0; slot = 0; pending = SHARED }
+	:: atomic { pending -> leads(me); pending = 0; slot = 1 }
+	:: atomic { interrupted -> leads(me); interrupted = 0; goto poll }
+#endif
 	fi;
 	/* Server.take */
 	atomic {
 		leads(me);
 		if
-		:: fresh(slot) -> generation = request[slot]; linkTaken[slot] = generation; printf("server, thread %d: takes call %d\n", me, CALL(slot, generation))
+		:: fresh(slot) -> generation = request[slot]; linkTaken[slot] = generation FOLLOW;
+			printf("server, thread %d: takes call %d\n", me, CALL(slot, generation))
 		:: else -> slot = 0; goto poll
 		fi
 	}
@@ -171,11 +263,24 @@ handle:
 		fi
 	}
 
+#if DOZES
+	if
+	:: rare && dozes < DOZES -> goto doze
+	:: rare -> goto end
+	:: !rare
+	fi;
+#endif
 	/* take_ahead. What does not come at once is not waited for, and a thread may do without: a Go handler's does. */
 	if
-	:: !ready /* else there is something else for the leader */
+	:: !RUNG /* else there is something else for the leader */
 	:: goto end
 	fi;
+#if DOZES
+	if
+	:: bell == Polling
+	:: goto end
+	fi;
+#endif
 	if
 	:: atomic { request[0] != generation -> following = request[0]; printf("server, thread %d: sees call %d, after turn %d\n", me, CALL(0, following), number(mine)) }
 	:: goto end
@@ -210,7 +315,7 @@ end:	/* leader.end: giveTurn, */
 	atomic {
 		if
 		:: GIVES -> turn = next(mine); lead(me); printf("server, thread %d: ends turn %d\n", me, number(mine))
-		:: else -> printf("server, thread %d: leads no more\n", me); slot = 0; generation = 0; mine = 0; calls = 0; goto endIdle
+		:: else -> printf("server, thread %d: leads no more\n", me); slot = 0; generation = 0; mine = 0; calls = 0 FORGET; goto endIdle
 		fi
 	}
 	/* and noteAhead. */
@@ -222,9 +327,115 @@ end:	/* leader.end: giveTurn, */
 		:: else
 		fi;
 #endif
-		slot = 0; generation = 0; mine = 0; calls = 0;
+		slot = 0; generation = 0; mine = 0; calls = 0 FORGET;
 		goto poll
 	}
+
+#if DOZES
+doze:	/* take_rare: as giveTurn. Who fails here fails there as well */
+	atomic {
+		if
+#ifdef M_DOZE_TURN
+		:: lead(me)
+#else
+		:: turn == mine -> mine = next(mine); turn = mine; lead(me); printf("server, thread %d: ends turn %d, to sleep\n", me, number(mine) - 1)
+		:: else -> goto end
+#endif
+		fi
+	}
+again:
+	atomic { leads(me); assert(bell == Awake); bell = Sleeping; dozes++; printf("server, thread %d: says that it sleeps\n", me) }
+#ifndef M_DOZE_MASK
+	if
+	:: RUNG -> goto awake
+	:: else
+	fi;
+#endif
+#ifndef M_DOZE_WORD
+	if
+	:: request[0] != generation -> goto awake
+	:: else
+	fi;
+#endif
+#ifndef M_DOZE_INTERRUPTED
+	if
+	:: interrupted -> goto awake
+	:: else
+	fi;
+#endif
+endDoze: /* if no call comes any more */
+	if
+	:: bell != Sleeping
+	:: atomic { spurious > 0 -> spurious--; printf("server, thread %d: wakes for no reason\n", me) }
+	fi;
+awake:
+	atomic { leads(me); if :: bell == Sleeping -> bell = Awake :: else fi }
+	if
+	:: ready -> goto quit /* a call in another slot */
+	:: atomic { else -> rung = own; printf("server, thread %d: is awake; the bit of slot 0 is %d\n", me, rung) }
+	fi;
+#if SHARED
+	if
+	:: used -> goto quit
+	:: else
+	fi;
+#endif
+	if
+	:: interrupted -> goto quit
+	:: else
+	fi;
+#ifndef M_DOZE_BIT
+	TAKE_BIT;
+#endif
+#if SHARED && !defined(M_DOZE_USED)
+	/* The bit may have been set for the other slot as well, since it was seen. */
+	if
+	:: rung && used -> atomic { leads(me); own = 1; goto quit }
+	:: else
+	fi;
+#endif
+	if
+	:: atomic { request[0] != generation -> following = request[0]; printf("server, thread %d: sees call %d, after a sleep\n", me, CALL(0, following)) }
+	:: else ->
+#ifdef M_DOZE_BIT
+		TAKE_BIT;
+#endif
+		atomic {
+			rung = 0;
+			if
+			:: dozes < DOZES -> goto again
+			:: goto quit /* its time is over, or it has been woken for nothing too often */
+			fi
+		}
+	fi;
+	/* The next turn begins as in takeTurn. It need not compare, as nobody else changes a turn that is even. */
+	atomic {
+		if
+		:: leads(me); assert(ENDED && bell == Awake);
+			mine = rarely(mine, following); turn = mine; leave(me);
+			generation = following; following = 0; rung = 0; calls++;
+			printf("server, thread %d: begins turn %d, with call %d\n", me, number(mine), CALL(0, generation));
+			goto handle
+		:: goto quit /* it is not short, or of another method */
+		fi
+	}
+quit: /* without a call. Who relieves it is to learn which was the last one */
+	atomic {
+		leads(me); assert(ENDED && bell == Awake);
+#ifdef M_DOZE_LAST
+		mine = next(mine);
+#else
+#ifdef M_DOZE_SEEN
+		mine = rarely(mine, request[0]);
+#else
+		mine = rarely(mine, generation);
+#endif
+#endif
+		turn = mine; leave(me); following = 0; rung = 0;
+		printf("server, thread %d: begins turn %d, without a call\n", me, number(mine));
+		goto end
+	}
+#endif
 }
 
 /* conn.relieve and watched.look, with conn.takeOver: the monitor's and the ring's are processes of their own, that have seen the turn, and may come late. */
@@ -279,6 +490,17 @@ init {
 		:: i < RELIEFS -> run Relief(); i++
 		:: else -> break
 		od;
+#if DOZES
+		/* Chosen first, and may be 0: so none of them hides a lost wake-up. */
+		if
+		:: spurious = 0
+		:: spurious = SPURIOUS
+		fi;
+		if
+		:: INTERRUPTS -> run Interrupter()
+		:: else
+		fi;
+#endif
 		run Caller(0, CALLS);
 		run Caller(1, OTHERS);
 		i = 0

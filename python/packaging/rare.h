@@ -17,13 +17,13 @@
 #include "slot.h"
 
 enum {
-    RARE = 8,             /* calls in a row for which the server has had to be woken, after which the next ones are rare as well: link's frugalAfter */
-    RARE_WAIT = 200000,   /* for how many ns at most to sleep here: then the core asks for relief, see rousedReliefWait of link */
-    RARE_SLEEPS = 4,      /* how often, at most: a peer may wake a sleeper for nothing */
+    RARE = 8,                /* calls in a row for which the server has had to be woken, after which the next ones are rare as well: link's frugalAfter */
+    RARE_WAIT = 200000,      /* for how many ns at most a client sleeps here: then the core does, and asks for relief */
     LONGEST_DOZE = 50000000, /* for how many ns at most a server sleeps here: then the core does, and parks */
-    MOST_RARE = 512,      /* calls in a row that a server takes here */
-    BRIEF = 150000,       /* sleeps of fewer ns would be spared by a spin, if it were as long as one of the core's can be: probeSpin of futex */
-    MOST_BRIEF = 4,       /* of these in a row, after which the core spins */
+    RARE_SLEEPS = 4,         /* how often, at most: a peer may wake a sleeper for nothing */
+    MOST_RARE = 512,         /* calls in a row that a server takes here */
+    BRIEF = 150000,          /* sleeps of fewer ns would be spared by a spin as long as the core's longest: probeSpin of futex */
+    MOST_BRIEF = 4,          /* of these in a row, after which the core spins */
 };
 
 /* Wake who sleeps on a word, as futex.Wake. */
@@ -138,11 +138,17 @@ doze(int64_t *box)
         was = BELL_SLEEPING; /* unless who has woken this thread has changed it already */
         __atomic_compare_exchange_n(bell, &was, BELL_AWAKE, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
         rung = __atomic_load_n(ready, __ATOMIC_SEQ_CST);
-        if ((rung & ~own) != 0 || __atomic_load_n((uint32_t *)(segment + USED_AT), __ATOMIC_RELAXED) > GROUPS || __atomic_load_n(interrupted, __ATOMIC_SEQ_CST) != 0) {
+        if ((rung & ~own) != 0 || __atomic_load_n(interrupted, __ATOMIC_SEQ_CST) != 0) {
             break;
         }
         /* To take the bit comes before looking at the slot: one that is set after is for a call that is published after. */
         if (rung != 0 && !__atomic_compare_exchange_n(ready, &rung, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            break;
+        }
+        /* Were the bit that of several slots, it is not for this thread to take: that is for who looks at all of them. The client says that there are more before it sets it for one of
+         * them, so this comes after it has been taken (docs/model, doze-used). */
+        if (rung != 0 && __atomic_load_n((uint32_t *)(segment + USED_AT), __ATOMIC_SEQ_CST) > GROUPS) {
+            __atomic_fetch_or(ready, own, __ATOMIC_SEQ_CST);
             break;
         }
         /* What the client has published with the word, in Client.Submit or submit, is seen after it. */

@@ -188,6 +188,16 @@ func TestCallsTakenAhead(t *testing.T) {
 	}
 }
 
+// inFlight returns how many calls of echo are.
+func (s *pulledServer) inFlight() int {
+	for _, m := range s.Stats().Methods {
+		if m.Name == "echo" {
+			return m.InFlight
+		}
+	}
+	return 0
+}
+
 // relieveAll takes the leadership from whoever runs a call, or looks for one to take ahead.
 func (s *pulledServer) relieveAll() {
 	for _, c := range s.live() {
@@ -297,6 +307,9 @@ func TestRelievedWithCallTakenAhead(t *testing.T) {
 		t.Fatal("the call cannot be taken ahead")
 	}
 	th.call.conn.takeOver(th.turn)
+	if n := s.inFlight(); n != 1 {
+		t.Errorf("%d calls are in flight, not the one of who has been relieved", n)
+	}
 	s.workers.Go(func() { s.work(s.NewWorker()) })
 	if _, err := exchange(c.Client, "echo", []byte("other")); err != nil { // in another slot, by another worker
 		t.Error(err)
@@ -312,6 +325,7 @@ func TestRelievedWithCallTakenAhead(t *testing.T) {
 	if counts := s.stats(t, calls+3); counts.Calls != uint64(calls+3) {
 		t.Errorf("%d calls are counted as %d", calls+3, counts.Calls)
 	}
+	eventually(t, "none is in flight", func() bool { return s.inFlight() == 0 })
 }
 
 // Who is relieved between seeing a call and taking it takes nothing, and the call is not lost: nor when the next leader is relieved in his first turn, which is for another call.

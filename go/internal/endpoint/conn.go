@@ -54,7 +54,7 @@ type conn struct {
 
 	tally   tally                  // of this connection
 	refused atomic.Uint64          // calls that came to no handler
-	current atomic.Pointer[method] // what the leader runs, when turn is odd
+	quickly atomic.Pointer[method] // what the leader runs, when turn is odd, unless it is counted among its method's running ones: then nil
 	paid    atomic.Uint64          // waits that a spin has ended
 	sleeps  atomic.Uint64          // waits that it has not ended
 	started time.Time              // immutable
@@ -270,7 +270,6 @@ func (c *conn) lookup(id uint64) *method {
 	if c.last.id != id || c.last.table != table {
 		c.flush()
 		c.last = cachedMethod{id: id, table: table, method: (*table)[id]}
-		c.current.Store(c.last.method)
 	}
 	return c.last.method
 }
@@ -291,6 +290,9 @@ func (c *conn) takeOver(old turn) {
 	}
 	if generation, ok := old.taken(); ok {
 		c.link.Took(generation, 0, futex.Slept{}) // who has taken it counts what he has done
+	}
+	if m := c.quickly.Load(); m != nil { // until who has been relieved ends it
+		m.running.Add(1)
 	}
 	c.opened() // before the new leader can find that none is open
 	go c.lead()

@@ -130,6 +130,11 @@ func (l *leader) begin(m *method) bool {
 		return true
 	}
 	l.leads = true
+	quickly := m
+	if l.slow {
+		quickly = nil
+	}
+	c.runs(quickly)
 	timed := l.slow || c.untimed >= sampleEvery-1 || c.slept // before others may lead
 	l.takeTurn()
 	l.clock(timed)
@@ -186,6 +191,9 @@ func (l *leader) end() bool {
 	}
 	if !l.giveTurn() {
 		m.took(quickLimit + 1)
+		if !l.slow { // counted by who has relieved the leader
+			m.running.Add(-1)
+		}
 		c.tell(&l.call, took)
 		if l.ahead.calls != 0 {
 			l.tellAhead()

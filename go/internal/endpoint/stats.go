@@ -16,7 +16,7 @@ const StatsMethod = reservedPrefix + "stats"
 const listedConnections = 100
 
 // Stats is what a server has counted since it was made. Counts of calls that a connection's leader runs itself come at the latest with the 64th call after, or
-// when the leader sleeps.
+// when the leader sleeps. A worker's thread that sleeps between calls that it takes ahead is woken for it, and waited for, but not for long if it does not get Python's lock.
 type Stats struct {
 	Service     string            `msgpack:"service"`
 	PID         int               `msgpack:"pid"`
@@ -96,10 +96,14 @@ func (c *conn) leading() *method {
 	if !c.leads() {
 		return nil
 	}
-	if m := c.current.Load(); m.quick() {
-		return m
+	return c.quickly.Load()
+}
+
+// runs says what the leader is about to run, if that is not counted among its method's running ones. It comes before the turn begins.
+func (c *conn) runs(quickly *method) {
+	if c.quickly.Load() != quickly {
+		c.quickly.Store(quickly)
 	}
-	return nil
 }
 
 // Stats returns what the server has counted. It is safe for concurrent use.

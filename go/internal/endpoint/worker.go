@@ -133,6 +133,7 @@ func (w *Worker) take(e event) (*Call, error) {
 	w.other, w.busy, w.shared = e.call, true, true
 	if c := w.leader.conn; c != nil {
 		c.aside.Store(true)
+		c.runs(nil)
 		w.leader.takeTurn()
 	}
 	return e.call, nil
