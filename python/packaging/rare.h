@@ -21,10 +21,13 @@ enum {
     RARE_WAIT = 200000,      /* for how many ns at most a client sleeps here: then the core does, and asks for relief */
     LONGEST_DOZE = 50000000, /* for how many ns at most a server sleeps here: then the core does, and parks */
     RARE_SLEEPS = 4,         /* how often, at most: a peer may wake a sleeper for nothing */
-    MOST_RARE = 512,         /* calls in a row that a server takes here */
+    MOST_RARE = 512,         /* calls in a row that a server takes here: see below */
     BRIEF = 150000,          /* sleeps of fewer ns would be spared by a spin as long as the core's longest: probeSpin of futex */
     MOST_BRIEF = 4,          /* of these in a row, after which the core spins */
 };
+
+/* A thread that comes back from the core keeps a P of Go's runtime, until the runtime's monitor takes it from it, 10 ms later: that looks some sixty times until then, a millisecond of
+ * a CPU altogether. With 32 calls in a row that was more than all the rest of them. */
 
 /* Wake who sleeps on a word, as futex.Wake. */
 static inline void

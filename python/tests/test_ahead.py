@@ -138,12 +138,17 @@ ODD: list[tuple[bytes, Any]] = [
 
 
 def test_all_kinds_of_replies_between_short_ones(start: Start, eventually: Callable[..., None]) -> None:
+    answered_between(start, eventually, lambda client: quickly(client, 70))
+
+
+def answered_between(start: Start, eventually: Callable[..., None], others: Callable[[nanorpc.Client], list[bytes]]) -> None:
+    """Make calls of all kinds, each after others that are made at once and return their requests, and see that all are run and counted."""
     serve(start)
     with nanorpc.connect("ahead") as client:
         sent: list[bytes] = []
         errors = 0
         for request, expected in ODD * 3:
-            sent += quickly(client, 70)
+            sent += others(client)
             if isinstance(expected, bytes):
                 assert client.call("note", request) == expected
             else:

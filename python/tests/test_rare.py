@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from test_ahead import CLOSED, DONE, INLINE, ODD, POLLING, FakeSlot, Start, at_full_speed, counted, noted, quickly, serve
+from test_ahead import CLOSED, DONE, INLINE, POLLING, FakeSlot, Start, answered_between, at_full_speed, counted, noted, quickly, serve
 
 import nanorpc
 from nanorpc._loader import core
@@ -139,23 +139,12 @@ def seldom(client: nanorpc.Client, calls: int = 2 * ENOUGH) -> list[bytes]:
 
 
 def test_all_kinds_of_replies_to_rare_calls(start: Start, eventually: Callable[..., None]) -> None:
-    serve(start)
-    with nanorpc.connect("ahead") as client:
-        sent: list[bytes] = []
-        errors = 0
-        for request, expected in ODD * 2:
-            sent += seldom(client)
-            time.sleep(0.002)
-            if isinstance(expected, bytes):
-                assert client.call("note", request) == expected
-            else:
-                errors += 1
-                with pytest.raises(expected):
-                    client.call("note", request)
-            sent.append(request)
-        assert noted(client) == sent
-        counts = counted(client, len(sent), eventually)
-        assert (counts.calls, counts.errors, counts.request_bytes) == (len(sent), errors, sum(map(len, sent)))
+    def others(client: nanorpc.Client) -> list[bytes]:
+        requests = seldom(client)
+        time.sleep(0.002)
+        return requests
+
+    answered_between(start, eventually, others)
 
 
 @pytest.mark.parametrize("timeout", [1e-5, 1e-4, 1e-3, 1e-2])

@@ -148,33 +148,41 @@ func (s *pulledServer) stats(t *testing.T, calls int) Counts {
 
 // Calls from several threads of several clients are answered and counted once, though their turns end at any time.
 func TestCallsTakenAhead(t *testing.T) {
-	s := startPulledWith(t, 0, futex.Busy)
-	var ahead atomic.Int64
+	callOften(t, futex.Busy, 500)
+}
+
+// callOften has two threads serve, and so many calls made by each of several callers, until enough have been taken ahead.
+func callOften(t *testing.T, spin futex.Policy, calls int) {
+	t.Helper()
+	s := startPulledWith(t, 0, spin)
+	var ahead, total, size atomic.Int64
 	for range 2 {
 		s.workers.Go(func() { (&thread{Worker: s.NewWorker()}).serve(&ahead) })
 	}
-	const calls = 500
-	var total, size atomic.Int64
+	call := func(c *Client, name string) {
+		for i := range calls {
+			request := bytes.Repeat([]byte(fmt.Sprint(name, i)), 1+i%40)
+			got, err := exchange(c, "echo", request)
+			if err != nil || !bytes.Equal(got, request) {
+				t.Errorf("%q became %q, %v", request, got, err)
+				return
+			}
+			total.Add(1)
+			size.Add(int64(len(request)))
+			switch i % 100 {
+			case 0:
+				s.relieveAll()
+			case 50:
+				s.Stats()
+			}
+		}
+	}
 	for end := time.Now().Add(time.Minute); ahead.Load() < 100 && time.Now().Before(end); {
 		var wg sync.WaitGroup
 		for client := range 2 {
-			c := s.dialBusily(t)
-			for caller := range 2 {
-				wg.Go(func() {
-					for i := range calls {
-						request := bytes.Repeat([]byte(fmt.Sprint(client, caller, i)), 1+i%40)
-						got, err := exchange(c, "echo", request)
-						if err != nil || !bytes.Equal(got, request) {
-							t.Errorf("%q became %q, %v", request, got, err)
-							return
-						}
-						total.Add(1)
-						size.Add(int64(len(request)))
-						if i%100 == 0 {
-							s.relieveAll()
-						}
-					}
-				})
+			c := s.dialWith(t, spin)
+			for caller := range 1 + client {
+				wg.Go(func() { call(c, fmt.Sprint(client, caller)) })
 			}
 		}
 		wg.Wait()
@@ -210,7 +218,12 @@ func (s *pulledServer) relieveAll() {
 // dialBusily connects a client that never sleeps: calls are taken ahead of those that need not be woken.
 func (s *pulledServer) dialBusily(t *testing.T) *Client {
 	t.Helper()
-	c, err := Dial(t.Context(), s.dir, service, futex.Busy)
+	return s.dialWith(t, futex.Busy)
+}
+
+func (s *pulledServer) dialWith(t *testing.T, spin futex.Policy) *Client {
+	t.Helper()
+	c, err := Dial(t.Context(), s.dir, service, spin)
 	if err != nil {
 		t.Fatal(err)
 	}

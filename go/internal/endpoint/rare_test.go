@@ -1,10 +1,8 @@
 package endpoint
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -135,53 +133,9 @@ func (th *thread) dozes(t *testing.T) chan bool {
 	return took
 }
 
-// Calls from several threads of several clients are answered and counted once, whoever is relieved, and are slept for.
+// The same where calls are slept for.
 func TestRareCallsTakenAhead(t *testing.T) {
-	s := startPulledWith(t, 0, futex.None)
-	var slept atomic.Int64
-	for range 2 {
-		s.workers.Go(func() { (&thread{Worker: s.NewWorker()}).serve(&slept) })
-	}
-	const calls = 200
-	var total, size atomic.Int64
-	for end := time.Now().Add(time.Minute); slept.Load() < 100 && time.Now().Before(end); {
-		var wg sync.WaitGroup
-		for client := range 2 {
-			c, err := Dial(t.Context(), s.dir, service, futex.None)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(c.Close)
-			for caller := range 1 + client {
-				wg.Go(func() {
-					for i := range calls {
-						request := bytes.Repeat([]byte(fmt.Sprint(client, caller, i)), 1+i%40)
-						got, err := exchange(c, "echo", request)
-						if err != nil || !bytes.Equal(got, request) {
-							t.Errorf("%q became %q, %v", request, got, err)
-							return
-						}
-						total.Add(1)
-						size.Add(int64(len(request)))
-						switch i % 50 {
-						case 0:
-							s.relieveAll()
-						case 25:
-							s.Stats()
-						}
-					}
-				})
-			}
-		}
-		wg.Wait()
-	}
-	if slept.Load() == 0 {
-		t.Error("none was slept for")
-	}
-	counts := s.stats(t, int(total.Load()))
-	if want := uint64(size.Load()); counts.Calls != uint64(total.Load()) || counts.RequestBytes != want || counts.ReplyBytes != want || counts.Errors != 0 {
-		t.Errorf("%d calls of %d bytes are counted as %+v", total.Load(), want, counts)
-	}
+	callOften(t, futex.None, 200)
 }
 
 // Who reads statistics has them from threads that sleep, and calls that have been slept for count as such.
