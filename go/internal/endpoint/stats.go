@@ -35,7 +35,8 @@ type Counts struct {
 	RequestBytes uint64 `msgpack:"request_bytes"`
 	ReplyBytes   uint64 `msgpack:"reply_bytes"`
 	// Times are how long calls took on the server, from when one was taken to when it was answered: pairs of a time in ns and the number of calls that took
-	// less than that, and no less than the time of the pair before. Of quick calls one in 64 is timed, and stands for all.
+	// less than that, and no less than the time of the pair before. Of quick calls one in 64 is timed, and stands for all; of those
+	// that a worker's thread sleeps for and takes ahead, the one before them, of up to 512.
 	Times [][2]int64 `msgpack:"times"`
 }
 
